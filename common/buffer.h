@@ -1,0 +1,45 @@
+/* buffer.h: bytes that grow at the end and are taken from the front, with a maximum they were born with.
+ *
+ * Failure is sticky: after running out of memory or past the maximum, `failed` is set, later appends do nothing, and
+ * the owner checks once at the end. */
+#ifndef COMMON_BUFFER_H
+#define COMMON_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <umbel/value.h>
+
+struct buffer {
+    uint8_t *data;
+    size_t start; /* first byte not yet taken */
+    size_t end;   /* one past the last byte */
+    size_t size;  /* allocated */
+    size_t max;
+    bool failed;
+};
+
+void buffer_init(struct buffer *buffer, size_t max);
+void buffer_fini(struct buffer *buffer);
+/* Forgets the content, keeps the memory up to 256 KiB. */
+void buffer_clear(struct buffer *buffer);
+static inline size_t buffer_length(const struct buffer *buffer)
+{
+    return buffer->end - buffer->start;
+}
+static inline uint8_t *buffer_head(const struct buffer *buffer)
+{
+    return buffer->data + buffer->start;
+}
+/* Room for `size` bytes at the end, to be followed by buffer_grew; NULL (and failed) when there is none. */
+uint8_t *buffer_room(struct buffer *buffer, size_t size);
+void buffer_grew(struct buffer *buffer, size_t size);
+/* Takes `size` bytes away from the front. */
+void buffer_take(struct buffer *buffer, size_t size);
+void buffer_add(struct buffer *buffer, const void *data, size_t size);
+void buffer_text(struct buffer *buffer, const char *text);
+void buffer_str(struct buffer *buffer, umbel_str text);
+void buffer_byte(struct buffer *buffer, uint8_t byte);
+void buffer_format(struct buffer *buffer, const char *format, ...) UMBEL_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,26 @@
+/* str.h: the few verbs of umbel_str. */
+#ifndef COMMON_STR_H
+#define COMMON_STR_H
+
+#include <string.h>
+#include <umbel/value.h>
+
+#define STR(literal) ((umbel_str){(literal), sizeof(literal) - 1})
+#define STR_NONE ((umbel_str){NULL, 0})
+
+static inline umbel_str str_of(const char *text)
+{
+    return (umbel_str){text, text ? strlen(text) : 0};
+}
+static inline bool str_equal(umbel_str a, umbel_str b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+static inline bool str_starts(umbel_str text, umbel_str prefix)
+{
+    return text.size >= prefix.size && memcmp(text.data, prefix.data, prefix.size) == 0;
+}
+/* Is it well-formed UTF-8 (no surrogates, no overlong forms)? */
+bool str_utf8(umbel_str text);
+
+#endif
