@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+"""Umbel against the bare limits of its parts, in turns A B A B, on one machine.
+
+    run.py --base DIR --bin DIR [--turns 5] [--quick] [--out FILE] [ROW ...]
+
+--base holds the programs that know the limits (L1, L3) and the accounting around a measurement; --bin holds Umbel's.
+One JSON line per measurement goes to --out and to standard output, the table with medians comes last.
+A row is one target: what is measured, against what, and the ratio asked for."""
+import argparse
+import json
+import os
+import statistics
+import sys
+
+args = argparse.ArgumentParser()
+args.add_argument("--base", required=True)
+args.add_argument("--bin", required=True)
+args.add_argument("--turns", type=int, default=5)
+args.add_argument("--quick", action="store_true")
+args.add_argument("--out", default="bench.jsonl")
+args.add_argument("--list", action="store_true")
+args.add_argument("rows", nargs="*")
+args = args.parse_args()
+sys.path.insert(0, args.base)
+
+import lib_proc  # noqa: E402
+from lib_bench import Out, measure  # noqa: E402
+from lib_servers import RABBIT_PORT, REDIS_PORT, Rabbit, Redis  # noqa: E402
+
+RAW = os.path.join(args.base, "raw", "bin")
+UMBEL = os.path.join(args.bin, "umbel")
+CLIENT = os.path.join(args.bin, "tests", "bench_client")
+TASKS = os.path.join(args.bin, "modules", "bench_tasks.so")
+AMQP, REDIS = "amqp://guest:guest@127.0.0.1:%d" % RABBIT_PORT, "redis://127.0.0.1:%d" % REDIS_PORT
+PORTS = ["--rabbit", str(RABBIT_PORT), "--redis", str(REDIS_PORT)]
+N = 20000 if args.quick else 200000
+ROUNDS = 500 if args.quick else 2000
+out = Out(args.out)
+servers = {}
+
+
+def serve(*redis_options):
+    """RabbitMQ once, and a Redis with these options (restarted only when they change)."""
+    if "rabbit" not in servers:
+        servers["rabbit"] = Rabbit().start()
+    if servers.get("options") != redis_options:
+        if "redis" in servers:
+            servers["redis"].stop()
+        servers["redis"] = Redis().start(*redis_options)
+        servers["options"] = redis_options
+    return {k: servers[k] for k in ("rabbit", "redis")}
+
+
+# ---- the two sides of a row ----------------------------------------------------------------------------------------
+def bare(name, mode, n, msg, window="1000", worker=(), client=(), redis=()):
+    """L3: consume, store, publish, acknowledge, with no task semantics."""
+    def go():
+        return measure(out, dict(system=name, workload=mode, n=n),
+                       worker=[RAW + "/l3_worker"] + PORTS + ["--batch", "500", "--prefetch", "2000"] + list(worker),
+                       client=[RAW + "/l3_client", mode] + PORTS + ["--n", str(n), "--msg", msg, "--window", window]
+                       + list(client), servers=serve(*redis), settle=0.4, limit=180)
+    return go
+
+
+def umbel_worker(pool="prefork", concurrency=2, extra=()):
+    return [UMBEL, "-A", TASKS, "worker", "-P", pool, "-c", str(concurrency), "-l", "warning"] + list(extra)
+
+
+def umbel(mode, n, client=(), pool="prefork", concurrency=2, redis=(), env=None, worker=(), nworkers=1):
+    def go():
+        urls = env or {"UMBEL_BROKER_URL": AMQP, "UMBEL_RESULT_BACKEND": REDIS}
+        return measure(out, dict(system="umbel", workload=mode, pool=pool, n=n),
+                       worker=umbel_worker(pool, concurrency, worker), client=[CLIENT, mode, str(n)] + list(client),
+                       env=dict(urls, BENCH_REDIS_PORT=REDIS_PORT), servers=serve(*redis) if not env else {},
+                       settle=0.5, nworkers=nworkers, limit=180)
+    return go
+
+
+def umbel_from_python(mode, n):
+    """Umbel's worker under the messages of a Python client: sixteen headers, JSON, encoded beforehand."""
+    def go():
+        return measure(out, dict(system="umbel", workload=mode + " python", n=n), worker=umbel_worker(extra=["-Q", "bench.l3"]),
+                       client=[RAW + "/l3_client_celery", mode] + PORTS
+                       + ["--n", str(n), "--msg", "celery", "--window", "1000", "--body", "87"],
+                       env={"UMBEL_BROKER_URL": AMQP, "UMBEL_RESULT_BACKEND": REDIS}, servers=serve(), settle=0.5, limit=180)
+    return go
+
+
+def l1_submit(n):
+    def go():
+        return measure(out, dict(system="L1", workload="publish", n=n),
+                       client=[RAW + "/l1", "publish", "--pub", "batch", "--window", "1000", "--msg", "umbel",
+                               "--port", str(RABBIT_PORT), "--n", str(n)], servers={"rabbit": serve()["rabbit"]}, limit=180)
+    return go
+
+
+def per_second(r):
+    return r["tasks_per_s"]
+
+
+def p50(r):
+    return r["p50_ms"]
+
+
+def p99(r):
+    return r["p99_ms"]
+
+
+def worker_cpu(r):
+    return r["cpu_worker_s"] / r["n"] * 1e4
+
+
+class Row:
+    def __init__(self, name, a, b, figure, target, least=True, unit="/s", shared=None):
+        self.name, self.a, self.b, self.figure, self.target, self.least, self.unit = name, a, b, figure, target, least, unit
+        self.shared = shared  # takes its measurements from this row
+
+
+AOF = ("--appendonly", "yes", "--appendfsync", "everysec")
+ROWS = [
+    Row("stream", bare("L3u", "stream", N, "umbel", worker=["--result", "celery"]), umbel("stream", N), per_second, 0.90),
+    Row("worker CPU s per 10k", None, None, worker_cpu, 0.12, least=False, unit=" s", shared="stream"),
+    Row("stream, Python's messages", bare("L3p", "stream", N, "celery", worker=["--result", "celery"]),
+        umbel_from_python("stream", N), per_second, 0.90),
+    Row("drain", bare("L3u", "drain", N, "umbel", worker=["--result", "celery"]), umbel("drain", N), per_second, 0.85),
+    Row("results ignored", bare("L3u", "noresult", N, "umbel", worker=["--noresult", "1"]), umbel("noresult", N), per_second, 0.90),
+    Row("at most once", bare("L3u transient", "stream", N, "umbel", window="0", worker=["--result", "celery", "--mode", "1"],
+                             client=["--mode", "1"]), umbel("stream", N, ["--once"]), per_second, 0.85),
+    Row("appendonly everysec", bare("L3u aof", "stream", N, "umbel", worker=["--result", "celery"], redis=AOF),
+        umbel("stream", N, redis=AOF), per_second, 0.90),
+    Row("submit and flush", l1_submit(N), umbel("submit", N, worker=["-Q", "nobody"]), per_second, 0.90),
+    Row("round trip p50, prefork", bare("L3u", "rtt", ROUNDS, "umbel", window="0", worker=["--result", "celery"]),
+        umbel("rtt", ROUNDS), p50, 1.5, least=False, unit=" ms"),
+    Row("round trip p99, prefork", None, None, p99, 2.0, least=False, unit=" ms", shared="round trip p50, prefork"),
+    Row("round trip p50, solo", bare("L3u", "rtt", ROUNDS, "umbel", window="0", worker=["--result", "celery"]),
+        umbel("rtt", ROUNDS, pool="solo", concurrency=1), p50, 1.25, least=False, unit=" ms"),
+]
+
+
+def spread(values):
+    return "%s (%s-%s)" % tuple(format(v, ".4g" if v < 100 else ",.0f") for v in
+                                (statistics.median(values), min(values), max(values)))
+
+
+def run(row, kept):
+    for turn in range(args.turns):
+        out.run = turn
+        for side, go in (("a", row.a), ("b", row.b)):
+            if go:
+                kept.setdefault((row.name, side), []).append(go())
+
+
+def table(kept):
+    print("\n| what | limit | umbel | ratio | target | |\n|---|---|---|---|---|---|")
+    for row in chosen():
+        a, b = (kept.get((row.shared or row.name, side), []) for side in "ab")
+        errors = [r["error"] for r in a + b if "error" in r]
+        if errors or not b:
+            print("| %s | | | | | %s |" % (row.name, errors[0] if errors else "not measured"))
+            continue
+        fa, fb = [row.figure(r) for r in a], [row.figure(r) for r in b]
+        absolute = row.unit == " s"
+        ratio = statistics.median(fb) if absolute else statistics.median(fb) / statistics.median(fa)
+        met = ratio >= row.target if row.least else ratio <= row.target
+        print("| %s | %s%s | %s%s | %.3g | %s %g | %s |" % (row.name, spread(fa), row.unit, spread(fb), row.unit, ratio,
+                                                          ">=" if row.least else "<=", row.target, "met" if met else "MISSED"))
+
+
+def chosen():
+    return [r for r in ROWS if not args.rows or any(w in r.name for w in args.rows)]
+
+
+if args.list:
+    print("\n".join(r.name for r in ROWS))
+    sys.exit()
+kept = {}
+try:
+    wanted = {r.shared or r.name for r in chosen()}
+    for row in ROWS:
+        if row.name in wanted:
+            run(row, kept)
+finally:
+    for name in ("redis", "rabbit"):
+        if name in servers:
+            servers[name].stop()
+table(kept)
