@@ -29,7 +29,7 @@ static inline size_t buffer_length(const struct buffer *buffer)
 }
 static inline uint8_t *buffer_head(const struct buffer *buffer)
 {
-    return buffer->data + buffer->start;
+    return buffer->data ? buffer->data + buffer->start : NULL;
 }
 /* Room for `size` bytes at the end, to be followed by buffer_grew; NULL (and failed) when there is none. */
 uint8_t *buffer_room(struct buffer *buffer, size_t size);

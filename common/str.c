@@ -1,0 +1,54 @@
+/* str.c: is it UTF-8? Eight bytes at a time while they are ASCII, which most text is. */
+#include "common/str.h"
+
+#include <stdint.h>
+
+/* Size of the well-formed sequence at `p` (Unicode, table 3-7), or 0. */
+static size_t sequence(const uint8_t *p, size_t left)
+{
+    uint8_t low = 0x80, high = 0xBF;
+    size_t size;
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xC2 || p[0] > 0xF4)
+        return 0;
+    size = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+    if (p[0] == 0xE0)
+        low = 0xA0; /* shorter forms exist below */
+    else if (p[0] == 0xED)
+        high = 0x9F; /* surrogates above */
+    else if (p[0] == 0xF0)
+        low = 0x90;
+    else if (p[0] == 0xF4)
+        high = 0x8F; /* past U+10FFFF above */
+    if (left < size || p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < size; i++) {
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    }
+    return size;
+}
+
+bool str_utf8(umbel_str text)
+{
+    const uint8_t *p = (const uint8_t *)text.data;
+    size_t left = text.size;
+    while (left) {
+        uint64_t word;
+        if (left >= sizeof word) {
+            memcpy(&word, p, sizeof word);
+            if (!(word & 0x8080808080808080u)) {
+                p += sizeof word;
+                left -= sizeof word;
+                continue;
+            }
+        }
+        size_t size = sequence(p, left);
+        if (!size)
+            return false;
+        p += size;
+        left -= size;
+    }
+    return true;
+}

@@ -1,0 +1,25 @@
+#include <criterion/criterion.h>
+
+#include "common/str.h"
+
+static bool utf8(const char *data, size_t size)
+{
+    return str_utf8((umbel_str){data, size});
+}
+#define UTF8(literal) utf8(literal, sizeof(literal) - 1)
+
+Test(str, well_formed_utf8_passes)
+{
+    cr_assert(UTF8("") && UTF8("plain ascii, longer than a word") && UTF8("a\0b"));
+    cr_assert(UTF8("\xC2\x80") && UTF8("\xDF\xBF") && UTF8("\xE0\xA0\x80") && UTF8("\xED\x9F\xBF"));
+    cr_assert(UTF8("\xEE\x80\x80") && UTF8("\xF0\x90\x80\x80") && UTF8("\xF4\x8F\xBF\xBF"));
+    cr_assert(UTF8("12345678\xE2\x82\xAC"));
+}
+
+Test(str, ill_formed_utf8_does_not)
+{
+    cr_assert(!UTF8("\x80") && !UTF8("\xC0\x80") && !UTF8("\xC1\xBF") && !UTF8("\xC2"));
+    cr_assert(!UTF8("\xE0\x9F\xBF") && !UTF8("\xED\xA0\x80") && !UTF8("\xE2\x82"));
+    cr_assert(!UTF8("\xF0\x8F\xBF\xBF") && !UTF8("\xF4\x90\x80\x80") && !UTF8("\xF5\x80\x80\x80"));
+    cr_assert(!UTF8("12345678\xFF") && !UTF8("1234567\xE2\x82 "));
+}
