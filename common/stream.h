@@ -20,7 +20,7 @@ struct stream_events {
     /* The connection ended: UMBEL_BROKER_AWAY-like code is the owner's choice; `code` is UMBEL_SYSTEM, UMBEL_TIMEOUT,
      * UMBEL_TLS or UMBEL_OK (end of file), `why` a text valid during the call. */
     void (*down)(void *self, int code, const char *why);
-    /* All buffered output has been written (after having been over the high-water mark). May be NULL. */
+    /* All buffered output has been written, once per turn at most. May be NULL. */
     void (*drained)(void *self);
 };
 
