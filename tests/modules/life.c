@@ -8,10 +8,11 @@
 #include <umbel.h>
 
 /* One line in a file, atomically: what tests count to know what really ran. */
-static void leave_trace(const char *path, const char *word)
+static void leave_trace(umbel_task *task, const char *path, const char *step, const char *word)
 {
     char line[300];
-    int size = snprintf(line, sizeof line, "%s %d\n", word, (int)getpid());
+    int size = snprintf(line, sizeof line, "%s %s %s %d\n", step, word,
+                        umbel_task_redelivered(task) ? "again" : "first", (int)getpid());
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0 || write(fd, line, (size_t)size) != size)
         _exit(99);
@@ -55,12 +56,10 @@ UMBEL_TASK(trace, "trace")
     double seconds = 0;
     if (umbel_args(task, &path, &word, umbel_optional("seconds", &seconds)))
         return;
-    char begun[200];
-    snprintf(begun, sizeof begun, "begin:%s", word);
-    leave_trace(path, begun);
+    leave_trace(task, path, "begin", word);
     if (seconds > 0)
         usleep((useconds_t)(seconds * 1e6));
-    leave_trace(path, word);
+    leave_trace(task, path, "end", word);
     umbel_return(task, word);
 }
 
@@ -91,7 +90,7 @@ UMBEL_TASK(again, "retry")
     double seconds = 0.1;
     if (umbel_args(task, &path, &times, umbel_optional("seconds", &seconds)))
         return;
-    leave_trace(path, "run");
+    leave_trace(task, path, "run", "retry");
     if (count_lines(path) <= times)
         umbel_retry(task, seconds, "not yet");
     else

@@ -1,0 +1,92 @@
+"""A TCP relay in front of a server: it can be down, cut every connection, or swallow everything."""
+import re
+import socket
+import threading
+
+
+class Relay:
+    def __init__(self, url):
+        host, port = re.search(r"(127\.0\.0\.1):(\d+)", url).groups()
+        self.target = (host, int(port))
+        self.lock = threading.Lock()
+        self.open_sockets = set()
+        self.muted = False
+        self.listener = None
+        probe = socket.socket()
+        probe.bind(("127.0.0.1", 0))
+        self.port = probe.getsockname()[1]
+        probe.close()
+        self.url = url.replace("%s:%s" % (host, port), "127.0.0.1:%d" % self.port)
+        self.up()
+
+    def up(self):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.port))
+        listener.listen(64)
+        self.listener = listener
+        threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
+
+    def accept(self, listener):
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                self.open_sockets.add(near)
+            if not self.muted:
+                threading.Thread(target=self.join, args=(near,), daemon=True).start()
+
+    def join(self, near):
+        try:
+            far = socket.create_connection(self.target, 5)
+        except OSError:
+            near.close()
+            return
+        far.settimeout(None)
+        with self.lock:
+            self.open_sockets.add(far)
+        threading.Thread(target=self.pump, args=(near, far), daemon=True).start()
+        self.pump(far, near)
+
+    def pump(self, source, sink):
+        try:
+            while True:
+                data = source.recv(65536)
+                if not data:
+                    break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for s in (source, sink):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        """Ends every connection; new ones are taken."""
+        with self.lock:
+            for s in self.open_sockets:
+                try:
+                    s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+                s.close()
+            self.open_sockets.clear()
+
+    def mute(self):
+        """Takes connections and never says a word."""
+        self.muted = True
+        self.cut()
+
+    def down(self):
+        """As if the server had ended."""
+        if self.listener:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
+            self.listener = None
+        self.cut()
+
+    close = down
