@@ -1,0 +1,256 @@
+/* resp.c: the codec of Redis' protocol. hiredis is named here and nowhere else.
+ *
+ * hiredis' parser builds whatever its five functions make; ours make nodes in an arena. An array's elements are one
+ * block, so a node's place is known from its parent and its index, and nothing is freed one by one. The parser moves
+ * its unread bytes to the front again and again, which is quadratic in what it was fed, so it is fed in slices. */
+#include "broker/resp.h"
+
+#include <hiredis/read.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "common/str.h"
+
+#define SLICE (16 * 1024)
+#define PARSER_KEEPS (128 * 1024)
+#define LENGTH_SIZE 24 /* type byte, digits, line end */
+
+/* ---- requests ---- */
+
+static size_t put_length(uint8_t *at, char type, uint64_t length)
+{
+    uint8_t digits[20];
+    size_t count = 0, used = 0;
+    do {
+        digits[count++] = (uint8_t)('0' + length % 10);
+        length /= 10;
+    } while (length);
+    at[used++] = (uint8_t)type;
+    while (count)
+        at[used++] = digits[--count];
+    at[used++] = '\r';
+    at[used++] = '\n';
+    return used;
+}
+
+void resp_array(struct buffer *out, size_t count)
+{
+    uint8_t *at = buffer_room(out, LENGTH_SIZE);
+    if (at)
+        buffer_grew(out, put_length(at, '*', count));
+}
+
+void resp_pair(struct buffer *out, umbel_str head, umbel_str tail)
+{
+    uint8_t *start = buffer_room(out, head.size + tail.size + LENGTH_SIZE + 2);
+    if (!start)
+        return;
+    uint8_t *at = start + put_length(start, '$', head.size + tail.size);
+    if (head.size)
+        memcpy(at, head.data, head.size);
+    at += head.size;
+    if (tail.size)
+        memcpy(at, tail.data, tail.size);
+    at += tail.size;
+    *at++ = '\r';
+    *at++ = '\n';
+    buffer_grew(out, (size_t)(at - start));
+}
+
+void resp_word(struct buffer *out, umbel_str word)
+{
+    resp_pair(out, word, STR_NONE);
+}
+
+void resp_number(struct buffer *out, int64_t number)
+{
+    char text[24];
+    int size = snprintf(text, sizeof text, "%lld", (long long)number);
+    resp_word(out, (umbel_str){text, (size_t)size});
+}
+
+void resp_words(struct buffer *out, ...)
+{
+    va_list words;
+    size_t count = 0;
+    va_start(words, out);
+    while (va_arg(words, const char *))
+        count++;
+    va_end(words);
+    resp_array(out, count);
+    va_start(words, out);
+    for (const char *word; (word = va_arg(words, const char *));)
+        resp_word(out, str_of(word));
+    va_end(words);
+}
+
+/* ---- replies ---- */
+
+/* Where the node of `task` goes: into its parent's block, or on its own. */
+static struct resp_reply *place(const redisReadTask *task)
+{
+    struct resp_reader *reader = task->privdata;
+    struct resp_reply *node;
+    if (task->parent) {
+        const struct resp_reply *parent = task->parent->obj;
+        node = &parent->items[task->idx];
+    } else {
+        node = arena_alloc(&reader->arena, sizeof *node);
+    }
+    if (node)
+        *node = (struct resp_reply){.kind = RESP_NIL};
+    return node;
+}
+
+static enum resp_kind kind_of(int type)
+{
+    switch (type) {
+    case REDIS_REPLY_STATUS:
+        return RESP_STATUS;
+    case REDIS_REPLY_ERROR:
+        return RESP_ERROR;
+    default:
+        return RESP_STRING;
+    }
+}
+
+static void *make_string(const redisReadTask *task, char *text, size_t size)
+{
+    struct resp_reader *reader = task->privdata;
+    struct resp_reply *node = place(task);
+    char *copy = node ? arena_copy(&reader->arena, text, size) : NULL;
+    if (!copy)
+        return NULL;
+    node->kind = kind_of(task->type);
+    node->text = (umbel_str){copy, size};
+    return node;
+}
+
+static int depth_of(const redisReadTask *task)
+{
+    int depth = 1;
+    for (; task->parent; task = task->parent)
+        depth++;
+    return depth;
+}
+
+static void *make_array(const redisReadTask *task, int count)
+{
+    struct resp_reader *reader = task->privdata;
+    if (count < 0 || count > RESP_ITEMS_MAX || depth_of(task) > RESP_DEPTH_MAX)
+        return NULL;
+    struct resp_reply *node = place(task);
+    if (!node)
+        return NULL;
+    node->kind = RESP_ARRAY;
+    node->count = (uint32_t)count;
+    if (count == 0)
+        return node;
+    node->items = arena_alloc(&reader->arena, (size_t)count * sizeof *node->items);
+    return node->items ? node : NULL;
+}
+
+static void *make_integer(const redisReadTask *task, long long number)
+{
+    struct resp_reply *node = place(task);
+    if (node) {
+        node->kind = RESP_INTEGER;
+        node->integer = number;
+    }
+    return node;
+}
+
+static void *make_nil(const redisReadTask *task)
+{
+    return place(task);
+}
+
+static void free_nothing(void *node)
+{
+    (void)node; /* the arena's */
+}
+
+static redisReplyObjectFunctions make = {make_string, make_array, make_integer, make_nil, free_nothing};
+
+static int parser_new(struct resp_reader *reader)
+{
+    reader->parser = redisReaderCreateWithFunctions(&make);
+    if (!reader->parser)
+        return UMBEL_NO_MEMORY;
+    reader->parser->privdata = reader;
+    reader->parser->maxbuf = PARSER_KEEPS;
+    return UMBEL_OK;
+}
+
+int resp_reader_init(struct resp_reader *reader)
+{
+    arena_init(&reader->arena, RESP_BYTES_MAX);
+    return parser_new(reader);
+}
+
+void resp_reader_fini(struct resp_reader *reader)
+{
+    if (reader->parser)
+        redisReaderFree(reader->parser);
+    reader->parser = NULL;
+    arena_fini(&reader->arena);
+}
+
+int resp_reader_reset(struct resp_reader *reader)
+{
+    if (reader->parser)
+        redisReaderFree(reader->parser);
+    arena_reset(&reader->arena);
+    return parser_new(reader);
+}
+
+static int refuse(struct resp_reader *reader, const char **why)
+{
+    bool ours = reader->parser->err == REDIS_ERR_OOM;
+    *why = ours ? "a reply is larger than any we asked for" : reader->parser->errstr;
+    return UMBEL_PROTOCOL;
+}
+
+/* The replies that are complete. A reply that was begun keeps the arena until it is whole. */
+static int drain(struct resp_reader *reader, resp_take *take, void *self, bool *stop, const char **why)
+{
+    for (;;) {
+        void *reply = NULL;
+        if (redisReaderGetReply(reader->parser, &reply) != REDIS_OK)
+            return refuse(reader, why);
+        if (!reply)
+            return UMBEL_OK;
+        *stop = !take(self, reply);
+        if (*stop)
+            return UMBEL_OK;
+        arena_reset(&reader->arena);
+    }
+}
+
+int resp_reader_feed(struct resp_reader *reader, const uint8_t *data, size_t size, resp_take *take, void *self,
+                     const char **why)
+{
+    bool stop = false;
+    while (size && !stop) {
+        size_t slice = size < SLICE ? size : SLICE;
+        if (reader->parser->len > RESP_BYTES_MAX) {
+            *why = "a reply is larger than any we asked for";
+            return UMBEL_PROTOCOL;
+        }
+        if (redisReaderFeed(reader->parser, (const char *)data, slice) != REDIS_OK)
+            return refuse(reader, why);
+        int code = drain(reader, take, self, &stop, why);
+        if (code)
+            return code;
+        data += slice;
+        size -= slice;
+    }
+    return UMBEL_OK;
+}
+
+bool resp_is_error(const struct resp_reply *reply, const char *code)
+{
+    size_t size = strlen(code);
+    return reply->kind == RESP_ERROR && reply->text.size >= size && memcmp(reply->text.data, code, size) == 0 &&
+           (reply->text.size == size || reply->text.data[size] == ' ');
+}
