@@ -1,4 +1,5 @@
-/* redis_fifo.c: a ring of expected replies. It doubles when full and never shrinks: its peak is one turn's commands. */
+/* redis_fifo.c: a ring of expected replies. It doubles when full and never shrinks: its peak is one turn's
+ * commands. */
 #include "broker/redis_fifo.h"
 
 #include <stdlib.h>

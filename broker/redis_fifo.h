@@ -1,4 +1,5 @@
-/* redis_fifo.h: what the next replies of a pipelined connection are the answers to, oldest first. A ring that grows. */
+/* redis_fifo.h: what the next replies of a pipelined connection are the answers to, oldest first. A ring that
+ * grows. */
 #ifndef BROKER_REDIS_FIFO_H
 #define BROKER_REDIS_FIFO_H
 

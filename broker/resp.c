@@ -1,8 +1,9 @@
 /* resp.c: the codec of Redis' protocol. hiredis is named here and nowhere else.
  *
- * hiredis' parser builds whatever its five functions make; ours make nodes in an arena. An array's elements are one
- * block, so a node's place is known from its parent and its index, and nothing is freed one by one. The parser moves
- * its unread bytes to the front again and again, which is quadratic in what it was fed, so it is fed in slices. */
+ * hiredis' parser builds whatever its five functions make; ours make nodes in an arena. An array's elements
+ * are one block, so a node's place is known from its parent and its index, and nothing is freed one by one.
+ * The parser moves its unread bytes to the front again and again, which is quadratic in what it was fed, so
+ * it is fed in slices. */
 #include "broker/resp.h"
 
 #include <hiredis/read.h>
@@ -227,8 +228,8 @@ static int drain(struct resp_reader *reader, resp_take *take, void *self, bool *
     }
 }
 
-int resp_reader_feed(struct resp_reader *reader, const uint8_t *data, size_t size, resp_take *take, void *self,
-                     const char **why)
+int resp_reader_feed(struct resp_reader *reader, const uint8_t *data, size_t size, resp_take *take,
+                     void *self, const char **why)
 {
     bool stop = false;
     while (size && !stop) {
@@ -251,6 +252,7 @@ int resp_reader_feed(struct resp_reader *reader, const uint8_t *data, size_t siz
 bool resp_is_error(const struct resp_reply *reply, const char *code)
 {
     size_t size = strlen(code);
-    return reply->kind == RESP_ERROR && reply->text.size >= size && memcmp(reply->text.data, code, size) == 0 &&
+    return reply->kind == RESP_ERROR && reply->text.size >= size &&
+           memcmp(reply->text.data, code, size) == 0 &&
            (reply->text.size == size || reply->text.data[size] == ' ');
 }

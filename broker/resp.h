@@ -1,8 +1,9 @@
 /* resp.h: Redis' protocol (RESP2): requests written straight into a buffer, replies read by hiredis' parser.
  *
- * Requests cost no allocation: a bulk string is its length, its bytes and two line ends. Replies are built in an arena
- * that is reset before each one, so a steady state does not call malloc either. A server is not trusted: arrays
- * longer or deeper, and replies larger than any that our commands can cause, end the reading with an error. */
+ * Requests cost no allocation: a bulk string is its length, its bytes and two line ends. Replies are built in
+ * an arena that is reset before each one, so a steady state does not call malloc either. A server is not
+ * trusted: arrays longer or deeper, and replies larger than any that our commands can cause, end the reading
+ * with an error. */
 #ifndef BROKER_RESP_H
 #define BROKER_RESP_H
 
@@ -39,7 +40,8 @@ struct resp_reader {
     struct arena arena;
 };
 
-/* One complete reply, borrowed until the call returns. false: the reading stops here and its bytes are forgotten. */
+/* One complete reply, borrowed until the call returns. false: the reading stops here and its bytes are
+ * forgotten. */
 typedef bool resp_take(void *self, const struct resp_reply *reply);
 
 /* UMBEL_OK or UMBEL_NO_MEMORY. */
@@ -47,10 +49,10 @@ int resp_reader_init(struct resp_reader *reader);
 void resp_reader_fini(struct resp_reader *reader);
 /* Forgets half a reply: a new connection begins. UMBEL_OK or UMBEL_NO_MEMORY. */
 int resp_reader_reset(struct resp_reader *reader);
-/* Takes all the bytes and calls `take` for each reply they complete. UMBEL_OK, or UMBEL_PROTOCOL with `why` (static
- * or the reader's); after that only reset and fini are allowed. */
-int resp_reader_feed(struct resp_reader *reader, const uint8_t *data, size_t size, resp_take *take, void *self,
-                     const char **why);
+/* Takes all the bytes and calls `take` for each reply they complete. UMBEL_OK, or UMBEL_PROTOCOL with `why`
+ * (static or the reader's); after that only reset and fini are allowed. */
+int resp_reader_feed(struct resp_reader *reader, const uint8_t *data, size_t size, resp_take *take,
+                     void *self, const char **why);
 
 /* Is it an error reply whose first word is `code`, such as "NOSCRIPT"? */
 bool resp_is_error(const struct resp_reply *reply, const char *code);

@@ -1,0 +1,64 @@
+/* backend.c: which implementation keeps results, by the scheme of its URL. */
+#include <string.h>
+
+#include "broker/backend_redis.h"
+#include "common/str.h"
+
+static const struct row {
+    const char *scheme;
+    const struct backend_ops *ops;
+} rows[] = {
+    {"redis", &backend_redis},
+    {"rediss", &backend_redis},
+    {"redis+socket", &backend_redis},
+    {"unix", &backend_redis},
+};
+
+static const struct backend_ops *ops_of(umbel_str scheme)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (str_equal(str_of(rows[i].scheme), scheme))
+            return rows[i].ops;
+    }
+    return NULL;
+}
+
+static void explain(struct buffer *why, umbel_str scheme)
+{
+    buffer_format(why, "%.*s:// cannot keep results; use", (int)scheme.size, scheme.data);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        buffer_format(why, "%s %s", i ? "," : "", rows[i].scheme);
+}
+
+static int open_parsed(struct backend **out, struct loop *loop, const struct url *url,
+                       const struct backend_options *options, const struct backend_events *events, void *self,
+                       struct buffer *why)
+{
+    const struct backend_ops *ops = ops_of(url->scheme);
+    const char *text = "";
+    if (!ops) {
+        explain(why, url->scheme);
+        return UMBEL_BAD_URL;
+    }
+    int code = ops->open(out, loop, url, options, events, self, &text);
+    if (code)
+        buffer_format(why, "the URL of the result backend: %s", text);
+    return code;
+}
+
+int backend_open(struct backend **out, struct loop *loop, const char *url,
+                 const struct backend_options *options, const struct backend_events *events, void *self,
+                 struct buffer *why)
+{
+    struct arena arena;
+    struct url parsed;
+    const char *text = "";
+    arena_init(&arena, 64 * 1024);
+    int code = url_parse(&arena, url, &parsed, &text);
+    if (code)
+        buffer_format(why, "the URL of the result backend: %s", text);
+    else
+        code = open_parsed(out, loop, &parsed, options, events, self, why);
+    arena_fini(&arena);
+    return code;
+}
