@@ -42,6 +42,8 @@ struct value_pair {
 const umbel_value *value_find_invalid(const umbel_value *value, struct buffer *path);
 /* Deep copy into `arena`; NULL when memory is out. */
 umbel_value *value_copy(struct arena *arena, const umbel_value *value);
+/* Levels of lists and maps: 0 for a scalar. */
+int value_height(const umbel_value *value);
 /* Entry by key with a length; NULL when absent or not a map. */
 const umbel_value *value_find(const umbel_value *map, umbel_str key);
 /* Text of a string entry, {NULL, 0} when absent, null or no string. */

@@ -1,0 +1,57 @@
+/* json_skip.c: stepping over a value of JSON by its brackets and quotes alone. */
+#include "common/json.h"
+
+#include "common/codec.h"
+#include "common/str.h"
+
+/* The first character that is not white space. */
+static const char *skip_space(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+        at++;
+    return at;
+}
+
+/* Past the quote that closes the string whose opening quote is at `at`; NULL when there is none. */
+static const char *skip_text(const char *at, const char *end)
+{
+    for (at++; at < end; at++) {
+        if (*at == '"')
+            return at + 1;
+        if (*at == '\\')
+            at++;
+    }
+    return NULL;
+}
+
+static const char *skip_scalar(const char *at, const char *end)
+{
+    while (at < end && !strchr(" \n\t\r,:]}\"[{", *at))
+        at++;
+    return at;
+}
+
+umbel_str json_skip(umbel_str input)
+{
+    const char *end = input.data + input.size, *at = skip_space(input.data, end), *begin = at;
+    int depth = 0;
+    while (at && at < end) {
+        char c = *at;
+        if (c == '"') {
+            at = skip_text(at, end);
+        } else if (c == '[' || c == '{') {
+            at = ++depth <= CODEC_DEPTH_MAX + 1 ? at + 1 : NULL;
+        } else if (c == ']' || c == '}') {
+            at = --depth >= 0 ? at + 1 : NULL;
+        } else if (depth) { /* inside a container only its brackets and quotes matter */
+            at++;
+            continue;
+        } else {
+            at = skip_scalar(at, end);
+            return at > begin ? (umbel_str){begin, (size_t)(at - begin)} : STR_NONE;
+        }
+        if (at && depth == 0)
+            return (umbel_str){begin, (size_t)(at - begin)};
+    }
+    return STR_NONE;
+}

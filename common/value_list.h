@@ -1,0 +1,13 @@
+/* value_list.h: containers of decoders: elements are added at the end, then the container is finished. */
+#ifndef COMMON_VALUE_LIST_H
+#define COMMON_VALUE_LIST_H
+
+#include "common/value.h"
+
+/* A place for one more element, or for the pair of `key`; NULL when the arena is out. */
+umbel_value *value_list_add(struct arena *arena, umbel_value *list);
+umbel_value *value_map_add(struct arena *arena, umbel_value *map, umbel_str key);
+/* Lets the last of equal keys win, at the place of the first, as Python does. False when the arena is out. */
+bool value_map_finish(struct arena *arena, umbel_value *map);
+
+#endif
