@@ -1,6 +1,7 @@
 /* backend.c: which implementation keeps results, by the scheme of its URL. */
 #include <string.h>
 
+#include "broker/backend_memory.h"
 #include "broker/backend_redis.h"
 #include "common/str.h"
 
@@ -8,6 +9,7 @@ static const struct row {
     const char *scheme;
     const struct backend_ops *ops;
 } rows[] = {
+    {"memory", &backend_memory},
     {"redis", &backend_redis},
     {"rediss", &backend_redis},
     {"redis+socket", &backend_redis},

@@ -1,0 +1,445 @@
+/* backend_memory.c: results inside one process.
+ *
+ * The hub (memory_hub.h) holds the map from id to result; a store changes it at once, under the hub's lock,
+ * and puts a notice into the list of every backend of the hub that listens on the reply channel or watches
+ * the id. Answers and notices wait in one list per backend until its loop wakes up. Nothing here fails but
+ * memory.
+ *
+ * Expired results are not found any more, and swept away a few buckets at each store. */
+#include <math.h>
+#include <stdlib.h>
+#include "broker/backend.h"
+#include "broker/backend_memory.h"
+#include "broker/memory_hub.h"
+#include "common/clock.h"
+
+enum { SWEEP_BUCKETS = 4, EVENTS_PER_TURN = 512 };
+static const double expires_default = 86400;
+
+struct memory_result {
+    struct table_node node;
+    char *payload; /* NULL: only start marks are known */
+    size_t size;
+    bool terminal;
+    uint32_t starts;
+    double expires_at; /* monotonic */
+};
+
+enum event_kind { EVENT_UP, EVENT_STORED, EVENT_FOUND, EVENT_BEGUN, EVENT_NOTICE, EVENT_SUBSCRIBED };
+
+struct event {
+    struct event *next;
+    enum event_kind kind;
+    int code;
+    uint64_t token;
+    struct backend_history history;
+    umbel_str id, payload; /* in `bytes` */
+    char bytes[];
+};
+
+struct memory_backend {
+    struct backend base;
+    struct memory_backend *next; /* in the hub */
+    const struct backend_events *events;
+    void *self;
+    struct memory_hub *hub;
+    double expires;
+    struct table names; /* channels listened on and ids watched, told apart by a first letter */
+    struct event *first, **last;
+    uv_async_t wake;
+    bool closing;
+    void (*closed)(void *self);
+    void *closed_self;
+};
+
+/* ---- events, under the lock
+ * -------------------------------------------------------------------------------------- */
+
+/* When memory is out the event is lost, as the contract's caller has deadlines of its own. */
+static struct event *add_event(struct memory_backend *mb, enum event_kind kind, uint64_t token, umbel_str id,
+                               umbel_str payload)
+{
+    struct event *event = malloc(sizeof *event + id.size + payload.size);
+    if (!event)
+        return NULL;
+    *event = (struct event){.kind = kind, .token = token};
+    event->id = (umbel_str){event->bytes, id.size};
+    event->payload = (umbel_str){event->bytes + id.size, payload.size};
+    if (id.size)
+        memcpy(event->bytes, id.data, id.size);
+    if (payload.size)
+        memcpy(event->bytes + id.size, payload.data, payload.size);
+    *mb->last = event;
+    mb->last = &event->next;
+    uv_async_send(&mb->wake);
+    return event;
+}
+
+static void add_answer(struct memory_backend *mb, enum event_kind kind, uint64_t token, int code)
+{
+    struct event *event = add_event(mb, kind, token, STR_NONE, STR_NONE);
+    if (event)
+        event->code = code;
+}
+
+static struct event *take_event(struct memory_backend *mb)
+{
+    memory_hub_lock(mb->hub);
+    struct event *event = mb->first;
+    if (event && !(mb->first = event->next))
+        mb->last = &mb->first;
+    memory_hub_unlock(mb->hub);
+    return event;
+}
+
+static void tell(struct memory_backend *mb, const struct event *event)
+{
+    const struct backend_events *events = mb->events;
+    switch (event->kind) {
+    case EVENT_UP:
+        events->state(mb->self, BACKEND_UP, UMBEL_OK, "");
+        break;
+    case EVENT_STORED:
+        events->stored(mb->self, event->token, event->code,
+                       event->code == UMBEL_OK ? "" : umbel_strerror(event->code));
+        break;
+    case EVENT_FOUND:
+        events->found(mb->self, event->token, UMBEL_OK, event->id, event->payload);
+        break;
+    case EVENT_BEGUN:
+        events->begun(mb->self, event->token, event->code, event->history);
+        break;
+    case EVENT_NOTICE:
+        events->notice(mb->self, event->payload);
+        break;
+    case EVENT_SUBSCRIBED:
+        events->subscribed(mb->self, event->token);
+        break;
+    }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct memory_backend *mb = wake->data;
+    struct event *event;
+    for (int i = 0; i < EVENTS_PER_TURN && !mb->closing && (event = take_event(mb)); i++) {
+        tell(mb, event);
+        free(event);
+    }
+    memory_hub_lock(mb->hub);
+    if (!mb->closing && mb->first)
+        uv_async_send(wake);
+    memory_hub_unlock(mb->hub);
+}
+
+/* ---- results, under the lock
+ * ------------------------------------------------------------------------------------- */
+
+static void free_result(struct memory_result *result)
+{
+    free(result->payload);
+    free(result);
+}
+
+static void drop_result(struct memory_hub *hub, struct memory_result *result)
+{
+    table_remove(&hub->results, &result->node);
+    free_result(result);
+}
+
+void memory_results_free(struct memory_hub *hub)
+{
+    for (struct table_node *node = table_next(&hub->results, NULL), *next; node; node = next) {
+        next = table_next(&hub->results, node);
+        free_result((struct memory_result *)node);
+    }
+}
+
+static void sweep(struct memory_hub *hub)
+{
+    double now = clock_mono();
+    for (int i = 0; i < SWEEP_BUCKETS && hub->results.size; i++) {
+        hub->sweep = (hub->sweep + 1) & (hub->results.size - 1);
+        for (struct table_node *node = hub->results.buckets[hub->sweep], *next; node; node = next) {
+            struct memory_result *result = (struct memory_result *)node;
+            next = node->next;
+            if (result->expires_at <= now)
+                drop_result(hub, result);
+        }
+    }
+}
+
+static struct memory_result *find(struct memory_hub *hub, umbel_str id)
+{
+    struct memory_result *result = (struct memory_result *)table_find(&hub->results, id);
+    if (result && result->expires_at <= clock_mono()) {
+        drop_result(hub, result);
+        return NULL;
+    }
+    return result;
+}
+
+static struct memory_result *find_or_make(struct memory_hub *hub, umbel_str id)
+{
+    struct memory_result *result = find(hub, id);
+    if (result)
+        return result;
+    result = calloc(1, sizeof *result + id.size);
+    if (!result)
+        return NULL;
+    if (id.size)
+        memcpy(result + 1, id.data, id.size);
+    result->node.key = (umbel_str){(const char *)(result + 1), id.size};
+    if (table_add(&hub->results, &result->node) == UMBEL_OK)
+        return result;
+    free(result);
+    return NULL;
+}
+
+static double expiry(const struct memory_backend *mb)
+{
+    return mb->expires < 0 ? INFINITY : clock_mono() + mb->expires;
+}
+
+static int put_result(struct memory_backend *mb, const struct backend_store *store)
+{
+    struct memory_result *result = find_or_make(mb->hub, store->id);
+    if (!result)
+        return UMBEL_BACKEND_REFUSED;
+    if (result->terminal && !store->overwrite_terminal)
+        return UMBEL_ALREADY_DONE;
+    char *payload = malloc(store->payload.size + 1);
+    if (!payload)
+        return UMBEL_BACKEND_REFUSED;
+    if (store->payload.size)
+        memcpy(payload, store->payload.data, store->payload.size);
+    free(result->payload);
+    result->payload = payload;
+    result->size = store->payload.size;
+    result->terminal = store->terminal;
+    result->expires_at = expiry(mb);
+    return UMBEL_OK;
+}
+
+/* ---- notices
+ * ----------------------------------------------------------------------------------------------------- */
+
+enum name_kind { NAME_CHANNEL = 'c', NAME_TASK = 't' };
+
+struct name {
+    struct table_node node;
+    char text[]; /* the kind, then the name */
+};
+
+static struct name *name_new(enum name_kind kind, umbel_str text)
+{
+    struct name *name = malloc(sizeof *name + 1 + text.size);
+    if (!name)
+        return NULL;
+    name->text[0] = (char)kind;
+    if (text.size)
+        memcpy(name->text + 1, text.data, text.size);
+    name->node.key = (umbel_str){name->text, text.size + 1};
+    return name;
+}
+
+static void add_name(struct memory_backend *mb, enum name_kind kind, umbel_str text)
+{
+    struct name *name = name_new(kind, text);
+    if (!name || table_find(&mb->names, name->node.key) || table_add(&mb->names, &name->node) != UMBEL_OK)
+        free(name);
+}
+
+static void notify(struct memory_hub *hub, const struct backend_store *store)
+{
+    struct name *task = name_new(NAME_TASK, store->id);
+    struct name *channel = store->reply_channel.size ? name_new(NAME_CHANNEL, store->reply_channel) : NULL;
+    for (struct memory_backend *mb = hub->backends; mb; mb = mb->next)
+        if ((task && table_find(&mb->names, task->node.key)) ||
+            (channel && table_find(&mb->names, channel->node.key)))
+            add_event(mb, EVENT_NOTICE, 0, STR_NONE, store->payload);
+    free(task);
+    free(channel);
+}
+
+/* ---- the contract
+ * ------------------------------------------------------------------------------------------------ */
+
+static void store_result(struct backend *backend, const struct backend_store *store, uint64_t token)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    sweep(mb->hub);
+    int code = put_result(mb, store);
+    if (code == UMBEL_OK)
+        notify(mb->hub, store);
+    add_answer(mb, EVENT_STORED, token, code);
+    memory_hub_unlock(mb->hub);
+}
+
+static void lookup(struct backend *backend, const umbel_str *ids, size_t count, uint64_t token)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    for (size_t i = 0; i < count; i++) {
+        struct memory_result *result = find(mb->hub, ids[i]);
+        umbel_str payload = result && result->payload ? (umbel_str){result->payload, result->size} : STR_NONE;
+        add_event(mb, EVENT_FOUND, token, ids[i], payload);
+    }
+    memory_hub_unlock(mb->hub);
+}
+
+static void listen_channel(struct backend *backend, umbel_str channel, uint64_t token)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    add_name(mb, NAME_CHANNEL, channel);
+    add_answer(mb, EVENT_SUBSCRIBED, token, UMBEL_OK);
+    memory_hub_unlock(mb->hub);
+}
+
+static void watch(struct backend *backend, const umbel_str *ids, size_t count, uint64_t token)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    for (size_t i = 0; i < count; i++)
+        add_name(mb, NAME_TASK, ids[i]);
+    add_answer(mb, EVENT_SUBSCRIBED, token, UMBEL_OK);
+    memory_hub_unlock(mb->hub);
+}
+
+static void unwatch(struct backend *backend, const umbel_str *ids, size_t count)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    for (size_t i = 0; i < count; i++) {
+        struct name *wanted = name_new(NAME_TASK, ids[i]);
+        struct table_node *node = wanted ? table_find(&mb->names, wanted->node.key) : NULL;
+        if (node)
+            table_remove(&mb->names, node);
+        free(node);
+        free(wanted);
+    }
+    memory_hub_unlock(mb->hub);
+}
+
+static void forget(struct backend *backend, umbel_str id)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    struct memory_result *result = find(mb->hub, id);
+    if (result)
+        drop_result(mb->hub, result);
+    memory_hub_unlock(mb->hub);
+}
+
+static void begin(struct backend *backend, umbel_str id, uint64_t token)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    struct event *event = add_event(mb, EVENT_BEGUN, token, STR_NONE, STR_NONE);
+    struct memory_result *result = event ? find_or_make(mb->hub, id) : NULL;
+    if (result) {
+        event->history = (struct backend_history){result->terminal, result->starts++};
+        if (!result->payload)
+            result->expires_at = expiry(mb);
+    } else if (event) {
+        event->code = UMBEL_BACKEND_REFUSED;
+    }
+    memory_hub_unlock(mb->hub);
+}
+
+static void end_mark(struct backend *backend, umbel_str id)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    struct memory_result *result = find(mb->hub, id);
+    if (result && result->payload)
+        result->starts = 0;
+    else if (result)
+        drop_result(mb->hub, result);
+    memory_hub_unlock(mb->hub);
+}
+
+static void leave_hub(struct memory_backend *mb)
+{
+    memory_hub_lock(mb->hub);
+    struct memory_backend **at = &mb->hub->backends;
+    while (*at != mb)
+        at = &(*at)->next;
+    *at = mb->next;
+    memory_hub_unlock(mb->hub);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct memory_backend *mb = handle->data;
+    struct event *event;
+    while ((event = take_event(mb))) {
+        if (event->kind == EVENT_STORED || event->kind == EVENT_FOUND || event->kind == EVENT_BEGUN)
+            tell(mb, event);
+        free(event);
+    }
+    void (*closed)(void *) = mb->closed;
+    void *self = mb->closed_self;
+    for (struct table_node *node = table_next(&mb->names, NULL), *next; node; node = next) {
+        next = table_next(&mb->names, node);
+        free(node);
+    }
+    table_fini(&mb->names);
+    memory_hub_close(mb->hub);
+    free(mb);
+    closed(self);
+}
+
+static void close_backend(struct backend *backend, double grace, void (*closed)(void *self), void *self)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    (void)grace;
+    mb->closing = true;
+    mb->closed = closed;
+    mb->closed_self = self;
+    leave_hub(mb);
+    uv_close((uv_handle_t *)&mb->wake, on_handle_closed);
+}
+
+static int open_backend(struct backend **out, struct loop *loop, const struct url *url,
+                        const struct backend_options *options, const struct backend_events *events,
+                        void *self, const char **why)
+{
+    struct memory_backend *mb = calloc(1, sizeof *mb);
+    *why = "out of memory";
+    if (!mb || !(mb->hub = memory_hub_open(url))) {
+        free(mb);
+        return UMBEL_NO_MEMORY;
+    }
+    mb->base.ops = &backend_memory;
+    mb->events = events;
+    mb->self = self;
+    mb->expires = options->expires != 0 ? options->expires : expires_default;
+    mb->last = &mb->first;
+    table_init(&mb->names);
+    uv_async_init(&loop->uv, &mb->wake, on_wake);
+    mb->wake.data = mb;
+    memory_hub_lock(mb->hub);
+    mb->next = mb->hub->backends;
+    mb->hub->backends = mb;
+    add_answer(mb, EVENT_UP, 0, UMBEL_OK);
+    memory_hub_unlock(mb->hub);
+    *out = &mb->base;
+    return UMBEL_OK;
+}
+
+const struct backend_ops backend_memory = {
+    .scheme = "memory",
+    .open = open_backend,
+    .store = store_result,
+    .lookup = lookup,
+    .listen = listen_channel,
+    .watch = watch,
+    .unwatch = unwatch,
+    .forget = forget,
+    .begin = begin,
+    .end_mark = end_mark,
+    .close = close_backend,
+};

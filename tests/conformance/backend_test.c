@@ -1,0 +1,409 @@
+/* backend_test.c: what broker/backend.h promises, one body per promise, over every implementation. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <stdlib.h>
+#include "common/clock.h"
+#include "common/str.h"
+#include "common/uuid.h"
+#include "vault.h"
+
+TestSuite(backend, .timeout = 60);
+
+#define PROMISE(name)                                                                                        \
+    ParameterizedTestParameters(backend, name)                                                               \
+    {                                                                                                        \
+        size_t count;                                                                                        \
+        struct row *rows = backend_rows(&count);                                                             \
+        return cr_make_param_array(struct row, rows, count);                                                 \
+    }                                                                                                        \
+    ParameterizedTest(struct row *row, backend, name)
+
+/* One test's scene: a place, a loop, two backends of one store, an id. */
+struct scene {
+    struct place place;
+    struct driver driver;
+    struct vault vault, other;
+    char id[UUID_SIZE];
+};
+
+static void enter_keeping(struct scene *scene, const struct row *row, double expires)
+{
+    place_init(&scene->place, row);
+    driver_init(&scene->driver);
+    vault_open(&scene->vault, &scene->driver, &scene->place, expires);
+    vault_open(&scene->other, &scene->driver, &scene->place, expires);
+    uuid_make(scene->id);
+}
+
+static void enter(struct scene *scene, const struct row *row)
+{
+    enter_keeping(scene, row, 60);
+}
+
+static void leave(struct scene *scene)
+{
+    vault_close(&scene->vault);
+    vault_close(&scene->other);
+    driver_fini(&scene->driver);
+    place_fini(&scene->place);
+}
+
+static void is_map(const char *found, const char *id, const char *state, int result)
+{
+    char map[512];
+    result_map(map, id, state, result);
+    cr_assert_str_eq(found, map);
+}
+
+/* ---- storing
+ * ----------------------------------------------------------------------------------------------------- */
+
+PROMISE(what_is_stored_is_found_byte_by_byte)
+{
+    struct scene s;
+    enter(&s, row);
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 5), UMBEL_OK);
+    is_map(vault_find(&s.vault, s.id), s.id, "SUCCESS", 5);
+    is_map(vault_find(&s.other, s.id), s.id, "SUCCESS", 5);
+    leave(&s);
+}
+
+PROMISE(an_unknown_id_is_found_empty)
+{
+    struct scene s;
+    enter(&s, row);
+    cr_assert_str_eq(vault_find(&s.vault, s.id), "");
+    leave(&s);
+}
+
+PROMISE(a_large_result_is_found_whole)
+{
+    struct scene s;
+    enter(&s, row);
+    size_t size = 1 << 20;
+    char head[512], *map = malloc(size + 600);
+    memset(map, 'x', size + 600);
+    result_map(head, s.id, "SUCCESS", 1);
+    int start = sprintf(map, "{\"status\": \"SUCCESS\", \"result\": \"");
+    map[start] = 'x';
+    int tail = sprintf(map + size, "\", \"traceback\": null, \"children\": [], \"task_id\": \"%s\"}", s.id);
+    umbel_str payload = {map, size + (size_t)tail};
+    vault_put(&s.vault, s.id, payload, true, "", 1);
+    cr_assert(vault_wait(&s.vault, &s.vault.stored, 1));
+    cr_assert_eq(s.vault.stores[0].code, UMBEL_OK);
+    vault_find(&s.other, s.id);
+    cr_assert_eq(s.other.finds[0].size, payload.size);
+    cr_assert_eq(memcmp(s.other.finds[0].payload, map, payload.size), 0);
+    free(map);
+    leave(&s);
+}
+
+PROMISE(the_first_terminal_state_stays)
+{
+    struct scene s;
+    enter(&s, row);
+    static const char *states[] = {"SUCCESS", "FAILURE", "REVOKED"};
+    for (size_t first = 0; first < 3; first++)
+        for (size_t second = 0; second < 3; second++) {
+            uuid_make(s.id);
+            cr_assert_eq(vault_store(&s.vault, s.id, states[first], 1), UMBEL_OK);
+            cr_assert_eq(vault_store(&s.other, s.id, states[second], 2), UMBEL_ALREADY_DONE);
+            is_map(vault_find(&s.vault, s.id), s.id, states[first], 1);
+        }
+    leave(&s);
+}
+
+PROMISE(of_two_racing_terminal_states_one_wins)
+{
+    struct scene s;
+    enter(&s, row);
+    char ids[50][UUID_SIZE], map[512];
+    for (size_t i = 0; i < 50; i++) {
+        uuid_make(ids[i]);
+        vault_put(&s.vault, ids[i], result_map(map, ids[i], "SUCCESS", 1), true, "", i);
+        vault_put(&s.other, ids[i], result_map(map, ids[i], "FAILURE", 2), true, "", i);
+    }
+    cr_assert(vault_wait(&s.vault, &s.vault.stored, 50));
+    cr_assert(vault_wait(&s.other, &s.other.stored, 50));
+    bool won[50] = {false};
+    for (size_t i = 0; i < 50; i++)
+        won[s.vault.stores[i].token] = s.vault.stores[i].code == UMBEL_OK;
+    for (size_t i = 0; i < 50; i++) {
+        uint64_t at = s.other.stores[i].token;
+        cr_assert_eq(s.other.stores[i].code, won[at] ? UMBEL_ALREADY_DONE : UMBEL_OK);
+        is_map(vault_find(&s.vault, ids[at]), ids[at], won[at] ? "SUCCESS" : "FAILURE", won[at] ? 1 : 2);
+    }
+    leave(&s);
+}
+
+PROMISE(a_state_that_is_not_terminal_is_overwritten_by_any)
+{
+    struct scene s;
+    enter(&s, row);
+    cr_assert_eq(vault_store(&s.vault, s.id, "STARTED", 1), UMBEL_OK);
+    cr_assert_eq(vault_store(&s.vault, s.id, "PROGRESS", 2), UMBEL_OK);
+    is_map(vault_find(&s.vault, s.id), s.id, "PROGRESS", 2);
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 3), UMBEL_OK);
+    is_map(vault_find(&s.vault, s.id), s.id, "SUCCESS", 3);
+    leave(&s);
+}
+
+PROMISE(a_terminal_state_is_not_replaced_by_one_that_is_not)
+{
+    struct scene s;
+    enter(&s, row);
+    cr_assert_eq(vault_store(&s.vault, s.id, "FAILURE", 1), UMBEL_OK);
+    cr_assert_eq(vault_store(&s.vault, s.id, "STARTED", 2), UMBEL_ALREADY_DONE);
+    is_map(vault_find(&s.vault, s.id), s.id, "FAILURE", 1);
+    leave(&s);
+}
+
+PROMISE(a_replay_replaces_even_a_terminal_state)
+{
+    struct scene s;
+    enter(&s, row);
+    char map[512];
+    cr_assert_eq(vault_store(&s.vault, s.id, "FAILURE", 1), UMBEL_OK);
+    struct backend_store store = {
+        .id = str_of(s.id), .payload = result_map(map, s.id, "PENDING", 2), .overwrite_terminal = true};
+    s.vault.backend->ops->store(s.vault.backend, &store, 3);
+    cr_assert(vault_wait(&s.vault, &s.vault.stored, 2));
+    cr_assert_eq(s.vault.stores[1].code, UMBEL_OK);
+    is_map(vault_find(&s.vault, s.id), s.id, "PENDING", 2);
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 3), UMBEL_OK);
+    cr_assert_eq(vault_store(&s.vault, s.id, "FAILURE", 4), UMBEL_ALREADY_DONE);
+    leave(&s);
+}
+
+PROMISE(a_forgotten_result_is_gone)
+{
+    struct scene s;
+    enter(&s, row);
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 5), UMBEL_OK);
+    s.vault.backend->ops->forget(s.vault.backend, str_of(s.id));
+    cr_assert_str_eq(vault_find(&s.vault, s.id), "");
+    cr_assert_str_eq(vault_find(&s.other, s.id), "");
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 6), UMBEL_OK);
+    leave(&s);
+}
+
+PROMISE(a_result_expires)
+{
+    struct scene s;
+    enter_keeping(&s, row, 1);
+    double stored = clock_mono();
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 5), UMBEL_OK);
+    const char *found = vault_find(&s.vault, s.id);
+    cr_assert(*found || clock_mono() - stored >= 0.99);
+    while (*found && clock_mono() - stored < PATIENCE)
+        found = vault_find(&s.vault, s.id);
+    cr_assert_str_eq(found, "");
+    cr_assert_geq(clock_mono() - stored, 0.5);
+    cr_assert_eq(vault_store(&s.vault, s.id, "FAILURE", 6), UMBEL_OK);
+    leave(&s);
+}
+
+PROMISE(a_thousand_ids_are_read_at_once)
+{
+    struct scene s;
+    enter(&s, row);
+    static char ids[1000][UUID_SIZE];
+    umbel_str names[1000];
+    char map[512];
+    for (int i = 0; i < 1000; i++) {
+        uuid_make(ids[i]);
+        names[i] = str_of(ids[i]);
+        if (i % 2)
+            vault_put(&s.vault, ids[i], result_map(map, ids[i], "SUCCESS", i), true, "", (uint64_t)i);
+    }
+    cr_assert(vault_wait(&s.vault, &s.vault.stored, 500));
+    s.other.backend->ops->lookup(s.other.backend, names, 1000, 7);
+    cr_assert(vault_wait(&s.other, &s.other.found, 1000), "%zu found", s.other.found);
+    for (int i = 0; i < 1000; i++) {
+        cr_assert_str_eq(s.other.finds[i].id, ids[i]);
+        cr_assert_eq(s.other.finds[i].token, 7);
+        if (i % 2)
+            is_map(s.other.finds[i].payload, ids[i], "SUCCESS", i);
+        else
+            cr_assert_str_eq(s.other.finds[i].payload, "");
+    }
+    leave(&s);
+}
+
+/* ---- notices
+ * ----------------------------------------------------------------------------------------------------- */
+
+PROMISE(who_watches_a_task_is_told_its_result)
+{
+    struct scene s;
+    enter(&s, row);
+    vault_watch(&s.other, s.id);
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 5), UMBEL_OK);
+    cr_assert(vault_wait(&s.other, &s.other.noticed, 1));
+    is_map(s.other.notices[0].payload, s.id, "SUCCESS", 5);
+    leave(&s);
+}
+
+PROMISE(who_watches_is_told_states_that_are_not_terminal_too)
+{
+    struct scene s;
+    enter(&s, row);
+    vault_watch(&s.other, s.id);
+    cr_assert_eq(vault_store(&s.vault, s.id, "PROGRESS", 1), UMBEL_OK);
+    cr_assert(vault_wait(&s.other, &s.other.noticed, 1));
+    is_map(s.other.notices[0].payload, s.id, "PROGRESS", 1);
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 2), UMBEL_OK);
+    cr_assert(vault_wait(&s.other, &s.other.noticed, 2));
+    is_map(s.other.notices[1].payload, s.id, "SUCCESS", 2);
+    leave(&s);
+}
+
+PROMISE(who_watches_too_late_finds_it_stored)
+{
+    struct scene s;
+    enter(&s, row);
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 5), UMBEL_OK);
+    vault_watch(&s.other, s.id);
+    is_map(vault_find(&s.other, s.id), s.id, "SUCCESS", 5);
+    leave(&s);
+}
+
+PROMISE(who_listens_on_a_reply_channel_is_told_each_result)
+{
+    struct scene s;
+    enter(&s, row);
+    char channel[64], map[512];
+    snprintf(channel, sizeof channel, "umbel.%s", s.place.name);
+    vault_listen(&s.other, channel);
+    for (int i = 0; i < 20; i++) {
+        uuid_make(s.id);
+        vault_put(&s.vault, s.id, result_map(map, s.id, "SUCCESS", i), true, channel, 1);
+    }
+    cr_assert(vault_wait(&s.other, &s.other.noticed, 20));
+    for (size_t i = 0; i < 20; i++) {
+        char wanted[32];
+        snprintf(wanted, sizeof wanted, "\"result\": %zu,", i);
+        cr_assert_not_null(strstr(s.other.notices[i].payload, wanted), "notice %zu out of order", i);
+    }
+    leave(&s);
+}
+
+PROMISE(a_watched_task_and_a_reply_channel_cross_loops)
+{
+    struct scene s;
+    enter(&s, row);
+    struct driver elsewhere;
+    struct vault far;
+    char map[512];
+    driver_init(&elsewhere);
+    vault_open(&far, &elsewhere, &s.place, 60);
+    vault_watch(&far, s.id);
+    vault_put(&s.vault, s.id, result_map(map, s.id, "SUCCESS", 5), true, "umbel.nobody", 1);
+    cr_assert(vault_wait(&s.vault, &s.vault.stored, 1));
+    cr_assert(vault_wait(&far, &far.noticed, 1));
+    vault_close(&far);
+    uv_close((uv_handle_t *)&elsewhere.deadline, NULL);
+    loop_fini(&elsewhere.loop);
+    leave(&s);
+}
+
+PROMISE(a_refused_store_is_not_published_and_unwatched_is_not_told)
+{
+    struct scene s;
+    enter(&s, row);
+    char last[UUID_SIZE];
+    uuid_make(last);
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 1), UMBEL_OK);
+    vault_watch(&s.other, s.id);
+    cr_assert_eq(vault_store(&s.vault, s.id, "FAILURE", 2), UMBEL_ALREADY_DONE);
+    char dropped[UUID_SIZE];
+    uuid_make(dropped);
+    vault_watch(&s.other, dropped);
+    umbel_str ids[] = {str_of(dropped)};
+    s.other.backend->ops->unwatch(s.other.backend, ids, 1);
+    vault_watch(&s.other, last);
+    cr_assert_eq(vault_store(&s.vault, dropped, "SUCCESS", 3), UMBEL_OK);
+    cr_assert_eq(vault_store(&s.vault, last, "SUCCESS", 4), UMBEL_OK);
+    cr_assert(vault_wait(&s.other, &s.other.noticed, 1));
+    is_map(s.other.notices[0].payload, last, "SUCCESS", 4); /* nothing came before it */
+    leave(&s);
+}
+
+PROMISE(a_thousand_watched_tasks_are_all_told)
+{
+    struct scene s;
+    enter(&s, row);
+    static char ids[1000][UUID_SIZE];
+    umbel_str names[1000];
+    char map[512];
+    for (int i = 0; i < 1000; i++) {
+        uuid_make(ids[i]);
+        names[i] = str_of(ids[i]);
+    }
+    s.other.backend->ops->watch(s.other.backend, names, 1000, 8);
+    cr_assert(vault_wait(&s.other, &s.other.subscribed, 1));
+    for (int i = 0; i < 1000; i++)
+        vault_put(&s.vault, ids[i], result_map(map, ids[i], "SUCCESS", i), true, "", (uint64_t)i);
+    cr_assert(vault_wait(&s.other, &s.other.noticed, 1000), "%zu told", s.other.noticed);
+    leave(&s);
+}
+
+/* ---- marks
+ * ------------------------------------------------------------------------------------------------------- */
+
+PROMISE(start_marks_are_counted_until_the_end_is_marked)
+{
+    struct scene s;
+    enter(&s, row);
+    struct backend_history history = vault_begin(&s.vault, s.id);
+    cr_assert_eq(history.starts, 0);
+    cr_assert_not(history.terminal);
+    cr_assert_eq(vault_begin(&s.vault, s.id).starts, 1);
+    cr_assert_eq(vault_begin(&s.other, s.id).starts, 2);
+    s.vault.backend->ops->end_mark(s.vault.backend, str_of(s.id));
+    vault_find(&s.vault, s.id); /* a barrier: the mark is gone by then */
+    cr_assert_eq(vault_begin(&s.other, s.id).starts, 0);
+    cr_assert_str_eq(vault_find(&s.vault, s.id), ""); /* a mark is no result */
+    leave(&s);
+}
+
+PROMISE(begin_says_whether_a_terminal_state_is_stored)
+{
+    struct scene s;
+    enter(&s, row);
+    cr_assert_eq(vault_store(&s.vault, s.id, "STARTED", 1), UMBEL_OK);
+    cr_assert_not(vault_begin(&s.other, s.id).terminal);
+    cr_assert_eq(vault_store(&s.vault, s.id, "SUCCESS", 1), UMBEL_OK);
+    cr_assert(vault_begin(&s.other, s.id).terminal);
+    leave(&s);
+}
+
+/* ---- closing
+ * ----------------------------------------------------------------------------------------------------- */
+
+PROMISE(close_answers_everything_that_is_pending)
+{
+    struct scene s;
+    enter(&s, row);
+    char map[512];
+    umbel_str id = str_of(s.id);
+    for (uint64_t i = 0; i < 100; i++) {
+        char each[UUID_SIZE];
+        uuid_make(each);
+        vault_put(&s.vault, each, result_map(map, each, "SUCCESS", 1), true, "", i);
+    }
+    s.vault.backend->ops->lookup(s.vault.backend, &id, 1, 1);
+    s.vault.backend->ops->begin(s.vault.backend, id, 2);
+    vault_shut(&s.vault, 2);
+    cr_assert_eq(s.vault.stored, 100);
+    cr_assert_eq(s.vault.found, 1);
+    cr_assert_eq(s.vault.begun, 1);
+    size_t seen[100] = {0};
+    for (size_t i = 0; i < 100; i++) {
+        cr_assert(s.vault.stores[i].code == UMBEL_OK || s.vault.stores[i].code == UMBEL_BACKEND_AWAY);
+        seen[s.vault.stores[i].token]++;
+    }
+    for (size_t i = 0; i < 100; i++)
+        cr_assert_eq(seen[i], 1);
+    leave(&s);
+}
