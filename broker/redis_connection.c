@@ -18,6 +18,7 @@
 #define RETRY_FAILED_MS 5000 /* when somebody must change something first */
 #define PULSE_MAX_MS 1000
 #define IDLE_PING_MS 15000
+#define REPLY_MAX ((size_t)256 << 20) /* results of one MGET */
 
 /* Kinds of our own requests; an owner's are below. */
 enum { EXPECT_AUTH = 0x10000, EXPECT_SELECT, EXPECT_HELLO, EXPECT_PING };
@@ -345,7 +346,7 @@ struct redis_connection *redis_connection_new(struct loop *loop,
     if (!conn)
         return NULL;
     conn->stream = stream_new(loop, &stream_events, conn);
-    if (!conn->stream || resp_reader_init(&conn->reader)) {
+    if (!conn->stream || resp_reader_init(&conn->reader, REPLY_MAX)) {
         stream_free(conn->stream);
         free(conn);
         return NULL;

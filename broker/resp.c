@@ -14,7 +14,8 @@
 
 #define SLICE (16 * 1024)
 #define PARSER_KEEPS (128 * 1024)
-#define LENGTH_SIZE 24 /* type byte, digits, line end */
+#define LINE_MAX_SIZE ((size_t)64 * 1024) /* an error text is far shorter */
+#define LENGTH_SIZE 24                    /* type byte, digits, line end */
 
 /* ---- requests ---- */
 
@@ -183,9 +184,10 @@ static int parser_new(struct resp_reader *reader)
     return UMBEL_OK;
 }
 
-int resp_reader_init(struct resp_reader *reader)
+int resp_reader_init(struct resp_reader *reader, size_t max)
 {
-    arena_init(&reader->arena, RESP_BYTES_MAX);
+    reader->max = max;
+    arena_init(&reader->arena, max);
     return parser_new(reader);
 }
 
@@ -228,13 +230,22 @@ static int drain(struct resp_reader *reader, resp_take *take, void *self, bool *
     }
 }
 
+/* The parser keeps a string until it is whole, and looks for a line's end from its beginning each time. */
+static bool too_large(const struct resp_reader *reader)
+{
+    const redisReader *parser = reader->parser;
+    size_t unread = parser->len - parser->pos;
+    return parser->len > reader->max ||
+           (unread > LINE_MAX_SIZE && !memchr(parser->buf + parser->pos, '\n', LINE_MAX_SIZE));
+}
+
 int resp_reader_feed(struct resp_reader *reader, const uint8_t *data, size_t size, resp_take *take,
                      void *self, const char **why)
 {
     bool stop = false;
     while (size && !stop) {
         size_t slice = size < SLICE ? size : SLICE;
-        if (reader->parser->len > RESP_BYTES_MAX) {
+        if (too_large(reader)) {
             *why = "a reply is larger than any we asked for";
             return UMBEL_PROTOCOL;
         }

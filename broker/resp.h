@@ -12,9 +12,8 @@
 
 struct redisReader;
 
-#define RESP_ITEMS_MAX 65536        /* elements of one array */
-#define RESP_DEPTH_MAX 4            /* arrays in arrays */
-#define RESP_BYTES_MAX (256U << 20) /* one reply, whole */
+#define RESP_ITEMS_MAX 65536 /* elements of one array */
+#define RESP_DEPTH_MAX 4     /* arrays in arrays */
 
 enum resp_kind { RESP_NIL, RESP_STATUS, RESP_ERROR, RESP_INTEGER, RESP_STRING, RESP_ARRAY };
 
@@ -38,14 +37,15 @@ void resp_words(struct buffer *out, ...) __attribute__((sentinel));
 struct resp_reader {
     struct redisReader *parser;
     struct arena arena;
+    size_t max; /* bytes of one reply */
 };
 
 /* One complete reply, borrowed until the call returns. false: the reading stops here and its bytes are
  * forgotten. */
 typedef bool resp_take(void *self, const struct resp_reply *reply);
 
-/* UMBEL_OK or UMBEL_NO_MEMORY. */
-int resp_reader_init(struct resp_reader *reader);
+/* Replies of more than `max` bytes are refused. UMBEL_OK or UMBEL_NO_MEMORY. */
+int resp_reader_init(struct resp_reader *reader, size_t max);
 void resp_reader_fini(struct resp_reader *reader);
 /* Forgets half a reply: a new connection begins. UMBEL_OK or UMBEL_NO_MEMORY. */
 int resp_reader_reset(struct resp_reader *reader);
