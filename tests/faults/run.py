@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+"""Plays every fault and holds what happened against the promises; see scripts/faults.
+
+    run.py --build DIR [--runs N] [--seed S] [--smoke] [--defects DIR] [CASE ...]
+
+Prints a line per case: submitted, accepted, started, lost, doubled, contradictory, slowest wait. Ends with
+`N passed, N failed`. With --defects, every planted defect (a build of its own below DIR) is played in the case that must
+betray it; there a case that finds nothing is the failure."""
+import argparse
+import os
+import shutil
+import sys
+import time
+import traceback
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import scene as stage_scene  # noqa: E402
+from cases import CASES  # noqa: E402
+from checker import check  # noqa: E402
+from scene import Scene, servers  # noqa: E402
+
+SMOKE = ("child_killed", "worker_killed", "connection_cut", "client_cut", "deaf_broker", "mixed_lengths")
+# Each defect is a build option (UMBEL_DEFECT), and the case in which the checker must see it.
+DEFECTS = (("ACK_FIRST", "backend_frozen_then_worker_killed"), ("NO_CONFIRM", "client_cut"), ("STALE_TAG", "connection_cut"),
+           ("NO_HAND_BACK", "warm_stop"), ("OVERWRITE_TERMINAL", "split_worker"))
+
+
+class DurableRedis(servers.Redis):
+    def __init__(self, folder):
+        super().__init__(folder, durable=True)
+
+    def start(self):
+        self.port = self.port or servers.free_ports(1)[0]
+        self.spawn(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no",
+                    "--appendonly", "yes", "--appendfsync", "always", "--dir", self.folder])
+        self.wait_ready(servers.REDIS_START)
+
+    def erase(self):
+        for name in os.listdir(self.folder):
+            if name.startswith("appendonly"):
+                shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
+
+
+class Stand(servers.Servers):
+    """Servers that cases may kill; the data of Redis survives that."""
+
+    def start(self):
+        self.redis_server = DurableRedis(self.folder)
+        self.redis_server.start()
+        self.rabbit = servers.Rabbit(self.folder)
+        self.rabbit.start()
+        return self
+
+
+def play(stand, name, seed, build, keep):
+    began = time.monotonic()
+    scene = Scene(stand, "%s/%s" % (name, seed), build)
+    complaints, verdict = [], None
+    try:
+        allowed = CASES[name](scene) or {}
+        verdict = check(scene.history, scene.stored(), results_may_vanish=allowed.get("results_may_vanish", False))
+        complaints = list(verdict.complaints)
+    except Exception:  # noqa: BLE001 - a case that cannot be played to its end has failed
+        complaints.append(traceback.format_exc(limit=4).strip().replace("\n", " | "))
+    scene.end()
+    complaints += scene.problems
+    print(line(name, seed, verdict, time.monotonic() - began, complaints), flush=True)
+    if complaints and keep:
+        print("    history and logs: " + scene.folder)
+    else:
+        scene.forget()
+    restore(stand)
+    return complaints
+
+
+def line(name, seed, v, seconds, complaints):
+    figures = "submitted %5d accepted %5d started %5d lost %d doubled %d contradictory %d slowest wait %5.2f s" % (
+        v.submitted, v.accepted, v.started, v.lost, v.doubled, v.contradictory, v.slowest) if v else "not played to its end"
+    return "%-4s %-34s seed %s: %s (%.1f s)%s" % ("FAIL" if complaints else "ok", name, seed, figures, seconds,
+                                                "".join("\n    " + c for c in complaints))
+
+
+def restore(stand):
+    """A case that broke off may have left a server dead."""
+    for server in (stand.redis_server, stand.rabbit):
+        if not server.process or server.process.poll() is not None:
+            server.kill()
+            server.start()
+
+
+def defects(stand, folder, seed, keep):
+    """Answers (caught, missed)."""
+    caught = 0
+    for name, case in DEFECTS:
+        found = []
+        for attempt in range(4):  # a fault that needs a moment's luck gets four
+            found = play(stand, case, "%s/%d" % (seed, attempt), os.path.join(folder, name), keep)
+            if found:
+                break
+        print("%s the planted defect %s" % ("caught" if found else "MISSED", name), flush=True)
+        caught += bool(found)
+    return caught, len(DEFECTS) - caught
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--build", default=os.path.join(stage_scene.stage.ROOT, "build", "release"))
+    options.add_argument("--runs", type=int, default=1)
+    options.add_argument("--seed", type=int, default=int(time.time()))
+    options.add_argument("--smoke", action="store_true")
+    options.add_argument("--keep", action="store_true", help="keep the history and the logs of a failed case")
+    options.add_argument("--defects")
+    options.add_argument("cases", nargs="*")
+    o = options.parse_args()
+    names = o.cases or (SMOKE if o.smoke else list(CASES))
+    passed = failed = 0
+    with Stand() as stand:
+        if o.defects:
+            passed, failed = defects(stand, o.defects, o.seed, o.keep)
+        else:
+            for seed in range(o.seed, o.seed + o.runs):
+                for name in names:
+                    bad = bool(play(stand, name, seed, o.build, o.keep))
+                    failed, passed = failed + bad, passed + (not bad)
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
