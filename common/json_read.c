@@ -20,7 +20,7 @@
 #include "common/json_typed.h"
 #include "common/number.h"
 #include "common/str.h"
-#include "common/value_list.h"
+#include "common/value_make.h"
 
 /* kombu's typed bytes are a map that collapses into one scalar, so it may stand below the last depth. */
 enum { STACK = CODEC_DEPTH_MAX + 1, PADDING = 16 };

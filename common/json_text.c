@@ -8,6 +8,7 @@
 
 #include "common/str.h"
 #include "common/utf8.h"
+#include "common/value_make.h"
 
 /* Bytes that end a run of plain text: quote, backslash, control characters. */
 static inline bool is_special(uint8_t byte)
@@ -104,27 +105,6 @@ static bool read_escape(struct text *text)
     return true;
 }
 
-/* The source of a string that is not text, with every byte that is not printable ASCII as \xNN. */
-static void keep_source(struct arena *arena, const char *from, size_t size, umbel_value *out)
-{
-    static const char hex[] = "0123456789abcdef";
-    char *to = arena_alloc(arena, size * 4 + 1);
-    *out = (umbel_value){.kind = VALUE_NOT_TEXT, .as.str = {to, 0}};
-    if (!to)
-        return;
-    for (size_t i = 0; i < size; i++) {
-        uint8_t byte = (uint8_t)from[i];
-        if (byte >= 0x20 && byte < 0x80) {
-            *to++ = (char)byte;
-            continue;
-        }
-        memcpy(to, (char[]){'\\', 'x', hex[byte >> 4], hex[byte & 15]}, 4);
-        to += 4;
-    }
-    *to = '\0';
-    out->as.str.size = (size_t)(to - out->as.str.data);
-}
-
 /* Decoding in place spoils the source, so a string that will turn out not to be text is looked at once
  * before. */
 static bool has_lone_surrogate(const char *p)
@@ -152,7 +132,7 @@ static void finish(struct arena *arena, char *begin, struct text *text, char **a
     *at = text->from + 1;
     *out = (umbel_value){.kind = UMBEL_STRING, .as.str = {begin, size}};
     if (!text->ascii && !str_utf8(out->as.str))
-        keep_source(arena, begin, size, out);
+        value_make_not_text(arena, out->as.str, out);
     else
         *text->to = '\0';
 }
@@ -169,7 +149,7 @@ static const char *skip_bad(struct arena *arena, char *begin, char **at, umbel_v
         p += *p == '\\' && (uint8_t)p[1] >= 0x20 ? 2 : 1;
     }
     *at = p + 1;
-    keep_source(arena, begin, (size_t)(p - begin), out);
+    value_make_not_text(arena, (umbel_str){begin, (size_t)(p - begin)}, out);
     return NULL;
 }
 

@@ -11,7 +11,7 @@
 
 #include "common/codec.h"
 #include "common/str.h"
-#include "common/value_list.h"
+#include "common/value_make.h"
 
 struct level {
     umbel_value *container;
@@ -43,28 +43,6 @@ static bool make_text(struct reader *reader, umbel_str text, uint8_t kind, umbel
 {
     *out = (umbel_value){.kind = kind, .as.str = arena_str(reader->arena, text)};
     return out->as.str.data ? true : no_memory(reader);
-}
-
-/* Bytes in the place of text, with those that are not printable ASCII as \xNN. */
-static bool make_not_text(struct reader *reader, umbel_str bytes, umbel_value *out)
-{
-    static const char hex[] = "0123456789abcdef";
-    char *to = arena_alloc(reader->arena, bytes.size * 4 + 1);
-    if (!to)
-        return no_memory(reader);
-    *out = (umbel_value){.kind = VALUE_NOT_TEXT, .as.str = {to, 0}};
-    for (size_t i = 0; i < bytes.size; i++) {
-        uint8_t byte = (uint8_t)bytes.data[i];
-        if (byte >= 0x20 && byte < 0x7F) {
-            *to++ = (char)byte;
-        } else {
-            memcpy(to, (char[]){'\\', 'x', hex[byte >> 4], hex[byte & 15]}, 4);
-            to += 4;
-        }
-    }
-    *to = '\0';
-    out->as.str.size = (size_t)(to - out->as.str.data);
-    return true;
 }
 
 static bool make_natural(struct reader *reader, uint64_t natural, umbel_value *out)
@@ -109,7 +87,7 @@ static bool make_value(struct reader *reader, const struct msgpack_token *token,
         return true;
     case MSGPACK_STR:
         if (!str_utf8(token->as.bytes))
-            return make_not_text(reader, token->as.bytes, out);
+            return value_make_not_text(reader->arena, token->as.bytes, out) ? true : no_memory(reader);
         return make_text(reader, token->as.bytes, UMBEL_STRING, out);
     case MSGPACK_BIN:
         return make_text(reader, token->as.bytes, UMBEL_BYTES, out);

@@ -37,7 +37,8 @@ struct result_view {
     const umbel_value *value;
     umbel_str error_type, error_module, error_message, traceback;
 };
-/* Only state and id, without decoding the value: cheap enough for every notice. UMBEL_OK or UMBEL_BAD_MESSAGE. */
+/* Only state and id, without decoding the value: cheap enough for every notice. UMBEL_OK or UMBEL_BAD_MESSAGE, the
+ * latter also for an id that JSON has to escape (it is no ASCII): result_read decodes that. `id` is borrowed from `stored`. */
 int result_peek(umbel_str stored, enum result_state *state, umbel_str *id);
 /* Everything, into the arena. */
 int result_read(struct arena *arena, umbel_str stored, struct result_view *view);

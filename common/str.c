@@ -3,8 +3,9 @@
 
 #include <stdint.h>
 
-/* Size of the well-formed sequence at `p` (Unicode, table 3-7), or 0. */
-static size_t sequence(const uint8_t *p, size_t left)
+#include "common/utf8.h"
+
+size_t utf8_sequence(const uint8_t *p, size_t left)
 {
     uint8_t low = 0x80, high = 0xBF;
     size_t size;
@@ -44,7 +45,7 @@ bool str_utf8(umbel_str text)
                 continue;
             }
         }
-        size_t size = sequence(p, left);
+        size_t size = utf8_sequence(p, left);
         if (!size)
             return false;
         p += size;

@@ -1,9 +1,13 @@
-/* utf8.h: one code point at a time, for text that is known to be well-formed. */
+/* utf8.h: one code point at a time. */
 #ifndef COMMON_UTF8_H
 #define COMMON_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Size of the well-formed sequence at `p` (Unicode, table 3-7), of which `left` >= 1 bytes are there; 0 when
+ * it is none. */
+size_t utf8_sequence(const uint8_t *p, size_t left);
 
 /* The code point at `p`, which must begin a well-formed sequence; *size gets how many bytes it takes. */
 static inline uint32_t utf8_read(const uint8_t *p, size_t *size)

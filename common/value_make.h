@@ -1,6 +1,6 @@
-/* value_list.h: containers of decoders: elements are added at the end, then the container is finished. */
-#ifndef COMMON_VALUE_LIST_H
-#define COMMON_VALUE_LIST_H
+/* value_make.h: what decoders make values with. */
+#ifndef COMMON_VALUE_MAKE_H
+#define COMMON_VALUE_MAKE_H
 
 #include "common/value.h"
 
@@ -9,5 +9,7 @@ umbel_value *value_list_add(struct arena *arena, umbel_value *list);
 umbel_value *value_map_add(struct arena *arena, umbel_value *map, umbel_str key);
 /* Lets the last of equal keys win, at the place of the first, as Python does. False when the arena is out. */
 bool value_map_finish(struct arena *arena, umbel_value *map);
+/* VALUE_NOT_TEXT of bytes that ought to be text, with what is not printable ASCII as \xNN. False when the arena is out. */
+bool value_make_not_text(struct arena *arena, umbel_str bytes, umbel_value *out);
 
 #endif

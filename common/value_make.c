@@ -1,8 +1,8 @@
-/* value_list.c: arrays that double in an arena, and equal keys.
+/* value_make.c: arrays that double in an arena, equal keys, and text that is none.
  *
  * A peer decides how many keys there are, so looking for equal ones must not cost n * n: past a few, they are
  * sorted. */
-#include "common/value_list.h"
+#include "common/value_make.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,5 +111,26 @@ bool value_map_finish(struct arena *arena, umbel_value *map)
     if (map->count > FEW)
         return finish_many(arena, map);
     finish_few(map);
+    return true;
+}
+
+bool value_make_not_text(struct arena *arena, umbel_str bytes, umbel_value *out)
+{
+    static const char hex[] = "0123456789abcdef";
+    char *to = bytes.size < SIZE_MAX / 8 ? arena_alloc(arena, bytes.size * 4 + 1) : NULL;
+    *out = (umbel_value){.kind = VALUE_NOT_TEXT, .as.str = {to, 0}};
+    if (!to)
+        return false;
+    for (size_t i = 0; i < bytes.size; i++) {
+        uint8_t byte = (uint8_t)bytes.data[i];
+        if (byte >= 0x20 && byte < 0x7F) {
+            *to++ = (char)byte;
+        } else {
+            memcpy(to, (char[]){'\\', 'x', hex[byte >> 4], hex[byte & 15]}, 4);
+            to += 4;
+        }
+    }
+    *to = '\0';
+    out->as.str.size = (size_t)(to - out->as.str.data);
     return true;
 }

@@ -1,0 +1,129 @@
+/* message.c: a message's memory: beginning, copying, and the headers it has no field for. */
+#include "common/message.h"
+
+#include <string.h>
+
+#include "common/message_fields.h"
+#include "common/str.h"
+
+#define FIELD(name)                                                                                          \
+    {                                                                                                        \
+        offsetof(struct message, name), NULL                                                                 \
+    }
+#define HEADER(name)                                                                                         \
+    {                                                                                                        \
+        offsetof(struct message, name), #name                                                                \
+    }
+
+const struct message_field message_fields[MESSAGE_FIELD_COUNT] = {
+    FIELD(queue),
+    FIELD(exchange),
+    FIELD(routing_key),
+    FIELD(content_type),
+    FIELD(content_encoding),
+    FIELD(correlation_id),
+    FIELD(reply_to),
+    HEADER(lang),
+    HEADER(task),
+    HEADER(id),
+    HEADER(root_id),
+    HEADER(parent_id),
+    HEADER(group),
+    HEADER(eta),
+    HEADER(expires),
+    HEADER(shadow),
+    HEADER(argsrepr),
+    HEADER(kwargsrepr),
+    HEADER(origin),
+    HEADER(compression),
+    FIELD(body),
+};
+
+void message_init(struct message *msg)
+{
+    *msg = (struct message){.expiration_ms = -1, .group_index = -1, .ignore_result = -1};
+}
+
+static bool copy_fields(struct arena *arena, struct message *to, const struct message *from)
+{
+    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
+        const umbel_str *text = message_field_of(from, i);
+        if (!text->data)
+            continue;
+        umbel_str copy = arena_str(arena, *text);
+        if (!copy.data)
+            return false;
+        *message_field(to, i) = copy;
+    }
+    return true;
+}
+
+static bool copy_header(struct arena *arena, struct message_header *to, umbel_str name,
+                        const umbel_value *value)
+{
+    umbel_value *copy = value_copy(arena, value);
+    to->name = arena_str(arena, name);
+    if (!copy || !to->name.data)
+        return false;
+    to->value = *copy;
+    return true;
+}
+
+static bool copy_extra(struct arena *arena, struct message *to, const struct message *from)
+{
+    struct message_header *extra = NULL;
+    if (from->extra_count) {
+        extra = arena_alloc(arena, message_extra_room(from->extra_count) * sizeof *extra);
+        if (!extra)
+            return false;
+    }
+    for (size_t i = 0; i < from->extra_count; i++) {
+        if (!copy_header(arena, &extra[i], from->extra[i].name, &from->extra[i].value))
+            return false;
+    }
+    to->extra = extra;
+    return true;
+}
+
+int message_copy(struct arena *arena, struct message *to, const struct message *from)
+{
+    struct message copy = *from;
+    if (!copy_fields(arena, &copy, from) || !copy_extra(arena, &copy, from))
+        return UMBEL_NO_MEMORY;
+    *to = copy;
+    return UMBEL_OK;
+}
+
+static size_t find_extra(const struct message *msg, umbel_str name)
+{
+    size_t index = 0;
+    while (index < msg->extra_count && !str_equal(msg->extra[index].name, name))
+        index++;
+    return index;
+}
+
+const umbel_value *message_extra(const struct message *msg, const char *name)
+{
+    size_t index = find_extra(msg, str_of(name));
+    return index < msg->extra_count ? &msg->extra[index].value : NULL;
+}
+
+/* The list is const to readers; whoever set headers here or copied the message made it in an arena, with
+ * room. */
+int message_set_extra(struct arena *arena, struct message *msg, umbel_str name, const umbel_value *value)
+{
+    struct message_header *extra = (struct message_header *)(uintptr_t)msg->extra;
+    size_t index = find_extra(msg, name), count = msg->extra_count;
+    if (index == count && (count == 0 || count == message_extra_room(count))) {
+        extra = arena_alloc(arena, message_extra_room(count + 1) * sizeof *extra);
+        if (!extra)
+            return UMBEL_NO_MEMORY;
+        if (count)
+            memcpy(extra, msg->extra, count * sizeof *extra);
+        msg->extra = extra;
+    }
+    if (!copy_header(arena, &extra[index], name, value))
+        return UMBEL_NO_MEMORY;
+    msg->extra_count += index == count;
+    return UMBEL_OK;
+}

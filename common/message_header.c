@@ -1,0 +1,214 @@
+/* message_header.c: between the headers of protocol 2 and the fields of a message.
+ *
+ * Reading is strict about kinds, since routing rests on these fields, and lenient about what is absent: void
+ * and missing are the same. Writing leaves out what says nothing, because every header costs the broker time.
+ */
+#include <math.h>
+
+#include "common/message.h"
+#include "common/message_fields.h"
+#include "common/str.h"
+
+enum { EXTRA_MAX = 256 }; /* looked up one by one */
+
+/* ---- reading
+ * ---------------------------------------------------------------------------------------------------- */
+
+static int read_text(umbel_str *field, const umbel_value *value)
+{
+    if (value->kind != UMBEL_STRING || !str_utf8(value->as.str))
+        return UMBEL_BAD_MESSAGE;
+    *field = value->as.str;
+    return UMBEL_OK;
+}
+
+static int read_natural(int64_t *field, const umbel_value *value, int64_t most)
+{
+    int64_t number;
+    if (umbel_value_int(value, &number) || number < 0)
+        return UMBEL_BAD_MESSAGE;
+    *field = number < most ? number : most;
+    return UMBEL_OK;
+}
+
+/* Void, zero and nonsense are no limit. */
+static int read_limit(double *field, const umbel_value *value)
+{
+    double seconds = 0;
+    if (umbel_value_kind(value) != UMBEL_NULL && umbel_value_double(value, &seconds))
+        return UMBEL_BAD_MESSAGE;
+    *field = isfinite(seconds) && seconds > 0 ? seconds : 0;
+    return UMBEL_OK;
+}
+
+/* [hard, soft]: Celery's code, not its document. */
+static int read_limits(struct message *msg, const umbel_value *value)
+{
+    if (value->kind != UMBEL_LIST)
+        return UMBEL_BAD_MESSAGE;
+    int code = read_limit(&msg->hard_limit, umbel_value_at(value, 0));
+    return code ? code : read_limit(&msg->soft_limit, umbel_value_at(value, 1));
+}
+
+static int read_flag(bool *flag, const umbel_value *value)
+{
+    return umbel_value_bool(value, flag) ? UMBEL_BAD_MESSAGE : UMBEL_OK;
+}
+
+static int read_ignore_result(struct message *msg, const umbel_value *value)
+{
+    bool flag;
+    int code = read_flag(&flag, value);
+    if (!code)
+        msg->ignore_result = flag;
+    return code;
+}
+
+static int read_deaths(struct message *msg, const umbel_value *value)
+{
+    int64_t deaths;
+    int code = read_natural(&deaths, value, INT32_MAX);
+    if (!code)
+        msg->deaths = (int32_t)deaths;
+    return code;
+}
+
+static int read_retries(struct message *msg, const umbel_value *value)
+{
+    return read_natural(&msg->retries, value, INT32_MAX);
+}
+
+static int read_group_index(struct message *msg, const umbel_value *value)
+{
+    return read_natural(&msg->group_index, value, INT64_MAX);
+}
+
+static int read_republished(struct message *msg, const umbel_value *value)
+{
+    return read_flag(&msg->republished, value);
+}
+
+static const struct header_row {
+    const char *name;
+    int (*read)(struct message *msg, const umbel_value *value);
+} rows[] = {
+    {"retries", read_retries},
+    {"timelimit", read_limits},
+    {"group_index", read_group_index},
+    {"ignore_result", read_ignore_result},
+    {"umbel-republished", read_republished},
+    {"umbel-deaths", read_deaths},
+};
+
+/* Text that a foreign client did not write as UTF-8 is bytes; a key must be text. */
+static bool make_text_honest(umbel_value *value)
+{
+    if (value->kind == UMBEL_STRING && !str_utf8(value->as.str))
+        value->kind = UMBEL_BYTES;
+    for (uint32_t i = 0; i < umbel_value_count(value); i++) {
+        if (value->kind == UMBEL_MAP && !str_utf8(value->as.pairs[i].key))
+            return false;
+        if (!make_text_honest(value->kind == UMBEL_MAP ? &value->as.pairs[i].value : &value->as.items[i]))
+            return false;
+    }
+    return true;
+}
+
+static int read_extra(struct arena *arena, struct message *msg, umbel_str name, const umbel_value *value)
+{
+    if (msg->extra_count >= EXTRA_MAX || !str_utf8(name) || value_height(value) > UMBEL_DEPTH_MAX)
+        return UMBEL_BAD_MESSAGE;
+    umbel_value *copy = value_copy(arena, value);
+    if (!copy)
+        return UMBEL_NO_MEMORY;
+    return make_text_honest(copy) ? message_set_extra(arena, msg, name, copy) : UMBEL_BAD_MESSAGE;
+}
+
+int message_read_header(struct arena *arena, struct message *msg, umbel_str name, const umbel_value *value)
+{
+    bool is_void = umbel_value_kind(value) == UMBEL_NULL;
+    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
+        if (message_fields[i].header && str_equal(name, str_of(message_fields[i].header)))
+            return is_void ? UMBEL_OK : read_text(message_field(msg, i), value);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (str_equal(name, str_of(rows[i].name)))
+            return is_void ? UMBEL_OK : rows[i].read(msg, value);
+    }
+    return read_extra(arena, msg, name, value);
+}
+
+/* ---- writing
+ * ---------------------------------------------------------------------------------------------------- */
+
+struct emission {
+    message_emit *emit;
+    void *to;
+    int code; /* the first that is not 0 ends it */
+};
+
+static void emit_value(struct emission *emission, const char *name, umbel_value value)
+{
+    if (!emission->code)
+        emission->code = emission->emit(emission->to, str_of(name), &value);
+}
+
+static void emit_integer(struct emission *emission, const char *name, int64_t number)
+{
+    emit_value(emission, name, (umbel_value){.kind = UMBEL_INT, .as.integer = number});
+}
+
+static void emit_flag(struct emission *emission, const char *name, bool flag)
+{
+    emit_value(emission, name, (umbel_value){.kind = UMBEL_BOOL, .as.boolean = flag});
+}
+
+/* A worker takes the id for the root where none is named. */
+static void emit_texts(struct emission *emission, const struct message *msg)
+{
+    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
+        const umbel_str *text = message_field_of(msg, i);
+        if (!message_fields[i].header || text->size == 0)
+            continue;
+        if (text == &msg->root_id && str_equal(msg->root_id, msg->id))
+            continue;
+        emit_value(emission, message_fields[i].header, (umbel_value){.kind = UMBEL_STRING, .as.str = *text});
+    }
+}
+
+/* Whole seconds as an integer, as Python's callers write them. */
+static umbel_value limit_value(double seconds)
+{
+    if (!(seconds > 0))
+        return (umbel_value){.kind = UMBEL_NULL};
+    if (seconds < 1e9 && seconds == floor(seconds))
+        return (umbel_value){.kind = UMBEL_INT, .as.integer = (int64_t)seconds};
+    return (umbel_value){.kind = UMBEL_DOUBLE, .as.real = seconds};
+}
+
+static void emit_limits(struct emission *emission, const struct message *msg)
+{
+    umbel_value items[2] = {limit_value(msg->hard_limit), limit_value(msg->soft_limit)};
+    emit_value(emission, "timelimit", (umbel_value){.kind = UMBEL_LIST, .count = 2, .as.items = items});
+}
+
+int message_each_header(const struct message *msg, message_emit *emit, void *to)
+{
+    struct emission emission = {emit, to, 0};
+    emit_texts(&emission, msg);
+    if (msg->group_index >= 0)
+        emit_integer(&emission, "group_index", msg->group_index);
+    if (msg->retries > 0)
+        emit_integer(&emission, "retries", msg->retries);
+    if (msg->hard_limit > 0 || msg->soft_limit > 0)
+        emit_limits(&emission, msg);
+    if (msg->ignore_result >= 0)
+        emit_flag(&emission, "ignore_result", msg->ignore_result > 0);
+    if (msg->republished)
+        emit_flag(&emission, "umbel-republished", true);
+    if (msg->deaths > 0)
+        emit_integer(&emission, "umbel-deaths", msg->deaths);
+    for (size_t i = 0; i < msg->extra_count && !emission.code; i++)
+        emission.code = emit(to, msg->extra[i].name, &msg->extra[i].value);
+    return emission.code;
+}
