@@ -1,0 +1,220 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/result.h"
+#include "common/str.h"
+
+static struct arena arena;
+static struct buffer out;
+
+static void begin(void)
+{
+    arena_init(&arena, 0);
+    buffer_init(&out, 1 << 24);
+}
+static void end(void)
+{
+    arena_fini(&arena);
+    buffer_fini(&out);
+}
+TestSuite(result, .init = begin, .fini = end);
+
+static umbel_str content(void)
+{
+    return (umbel_str){(const char *)buffer_head(&out), buffer_length(&out)};
+}
+
+static const char *text(void)
+{
+    return arena_copy(&arena, buffer_head(&out), buffer_length(&out));
+}
+
+Test(result, success_is_written_as_celery_writes_it)
+{
+    struct result_parts parts = {
+        .id = STR("T1"), .state = RESULT_SUCCESS, .value = STR("5"), .done_at = 1795252295.050829};
+    cr_assert_eq(result_write(CODEC_JSON, &out, &parts), UMBEL_OK);
+    cr_assert_str_eq(text(),
+                     "{\"status\": \"SUCCESS\", \"result\": 5, \"traceback\": null, \"children\": [], "
+                     "\"date_done\": \"2026-11-21T09:11:35.050829\", \"task_id\": \"T1\"}");
+}
+
+Test(result, group_and_parent_are_written_only_when_set)
+{
+    struct result_parts parts = {.id = STR("T1"),
+                                 .state = RESULT_CUSTOM,
+                                 .custom = STR("PROGRESS"),
+                                 .value = STR("{\"done\": 1}"),
+                                 .traceback = STR("at \"line\" 1\n"),
+                                 .group = STR("G"),
+                                 .parent_id = STR("P")};
+    cr_assert_eq(result_write(CODEC_JSON, &out, &parts), UMBEL_OK);
+    cr_assert_str_eq(
+        text(),
+        "{\"status\": \"PROGRESS\", \"result\": {\"done\": 1}, \"traceback\": \"at \\\"line\\\" 1\\n\", "
+        "\"children\": [], \"date_done\": null, \"group_id\": \"G\", \"parent_id\": \"P\", "
+        "\"task_id\": \"T1\"}");
+}
+
+Test(result, an_exception_gets_the_module_of_its_type)
+{
+    static const struct {
+        const char *type, *exc_type, *module;
+    } rows[] = {
+        {"ValueError", "ValueError", "builtins"},
+        {"ArithmeticError", "ArithmeticError", "builtins"},
+        {"ZeroDivisionError", "ZeroDivisionError", "builtins"},
+        {"NotRegistered", "NotRegistered", "celery.exceptions"},
+        {"TaskRevokedError", "TaskRevokedError", "celery.exceptions"},
+        {"TimeLimitExceeded", "TimeLimitExceeded", "billiard.exceptions"},
+        {"SoftTimeLimitExceeded", "SoftTimeLimitExceeded", "billiard.exceptions"},
+        {"WorkerLostError", "WorkerLostError", "billiard.exceptions"},
+        {"MemoryLimitExceeded", "MemoryLimitExceeded", "umbel.exceptions"},
+        {"Error", "Error", "umbel.exceptions"},
+        {"ValueErr", "ValueErr", "umbel.exceptions"},
+        {"a.b.C", "C", "a.b"},
+        {"", "RuntimeError", "builtins"},
+        {".C", ".C", "umbel.exceptions"},
+        {"C.", "C.", "umbel.exceptions"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char expected[200];
+        snprintf(expected, sizeof expected,
+                 "{\"exc_type\": \"%s\", \"exc_message\": [\"bad\"], \"exc_module\": \"%s\"}",
+                 rows[i].exc_type, rows[i].module);
+        buffer_clear(&out);
+        cr_assert_eq(result_write_error(CODEC_JSON, &out, str_of(rows[i].type), STR("bad")), UMBEL_OK);
+        cr_assert_str_eq(text(), expected);
+    }
+}
+
+Test(result, a_message_that_is_not_utf8_is_stored_all_the_same)
+{
+    cr_assert_eq(result_write_error(CODEC_JSON, &out, STR("ValueError"), STR("caf\xC3\xA9 \xFF\xC3")),
+                 UMBEL_OK);
+    cr_assert_not_null(strstr(text(), "[\"caf\\u00e9 ??\"]"));
+    struct result_parts parts = {.id = STR("T"), .state = RESULT_FAILURE, .traceback = STR("\xFF")};
+    buffer_clear(&out);
+    cr_assert_eq(result_write(CODEC_MSGPACK, &out, &parts), UMBEL_OK);
+    struct result_view view;
+    cr_assert_eq(result_read(&arena, content(), &view), UMBEL_OK);
+    cr_assert_str_eq(view.traceback.data, "?");
+}
+
+static void both_ways(enum codec codec)
+{
+    struct buffer value;
+    buffer_init(&value, 10000);
+    result_write_error(codec, &value, STR("mine.Bad"), STR("why"));
+    struct result_parts parts = {.id = STR("T9"),
+                                 .state = RESULT_FAILURE,
+                                 .value = {(char *)buffer_head(&value), buffer_length(&value)},
+                                 .traceback = STR("tb"),
+                                 .group = STR("G"),
+                                 .done_at = 1};
+    cr_assert_eq(result_write(codec, &out, &parts), UMBEL_OK);
+    cr_assert_eq(codec_sniff(content()), codec);
+    enum result_state state;
+    umbel_str id;
+    cr_assert_eq(result_peek(content(), &state, &id), UMBEL_OK);
+    cr_assert(state == RESULT_FAILURE && str_equal(id, STR("T9")));
+    struct result_view view;
+    cr_assert_eq(result_read(&arena, content(), &view), UMBEL_OK);
+    cr_assert(view.state == RESULT_FAILURE && str_equal(view.id, STR("T9")));
+    cr_assert(str_equal(view.error_type, STR("Bad")) && str_equal(view.error_module, STR("mine")));
+    cr_assert(str_equal(view.error_message, STR("why")) && str_equal(view.traceback, STR("tb")));
+    buffer_fini(&value);
+}
+
+Test(result, what_is_written_in_json_is_peeked_at_and_read)
+{
+    both_ways(CODEC_JSON);
+}
+
+Test(result, what_is_written_in_msgpack_is_peeked_at_and_read)
+{
+    both_ways(CODEC_MSGPACK);
+}
+
+Test(result, peeking_steps_over_any_value)
+{
+    static const char *const values[] = {"null", "[1, \"]}\\\"\", {\"task_id\": \"no\"}]", "\"task_id\"",
+                                         "{\"status\": \"no\"}", "-1.5e3"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        struct result_parts parts = {.id = STR("T1"), .state = RESULT_STARTED, .value = str_of(values[i])};
+        enum result_state state = RESULT_PENDING;
+        umbel_str id;
+        buffer_clear(&out);
+        result_write(CODEC_JSON, &out, &parts);
+        cr_assert_eq(result_peek(content(), &state, &id), UMBEL_OK);
+        cr_assert(state == RESULT_STARTED && str_equal(id, STR("T1")));
+    }
+}
+
+Test(result, states_of_others_are_understood)
+{
+    static const struct {
+        const char *stored;
+        enum result_state state;
+    } rows[] = {
+        {"{\"status\": \"SUCCESS\", \"task_id\": \"T\"}", RESULT_SUCCESS},
+        {"{\"task_id\":\"T\",\"status\":\"REVOKED\"}", RESULT_REVOKED},
+        {" { \"status\" : \"RETRY\" , \"task_id\" : \"T\" } ", RESULT_RETRY},
+        {"{\"status\": \"RECEIVED\", \"task_id\": \"T\"}", RESULT_PENDING},
+        {"{\"status\": \"PENDING\", \"task_id\": \"T\"}", RESULT_PENDING},
+        {"{\"status\": \"HALFWAY\", \"task_id\": \"T\"}", RESULT_CUSTOM},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        enum result_state state;
+        umbel_str id;
+        struct result_view view;
+        cr_assert_eq(result_peek(str_of(rows[i].stored), &state, &id), UMBEL_OK, "%s", rows[i].stored);
+        cr_assert(state == rows[i].state && str_equal(id, STR("T")));
+        cr_assert_eq(result_read(&arena, str_of(rows[i].stored), &view), UMBEL_OK);
+        cr_assert_eq(view.state, rows[i].state);
+    }
+}
+
+Test(result, what_is_no_result_map_is_refused)
+{
+    static const char *const rows[] = {"",
+                                       "5",
+                                       "[]",
+                                       "{}",
+                                       "{\"status\": 5, \"task_id\": \"T\"}",
+                                       "{\"task_id\": \"T\"}",
+                                       "{\"status\": \"SUCCESS\", ",
+                                       "{\"result\": [[[",
+                                       "\x81\xA6status",
+                                       "\x82\xA6status\xC0\xA7task_id\xA1T"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        enum result_state state;
+        umbel_str id;
+        struct result_view view;
+        cr_assert_eq(result_peek(str_of(rows[i]), &state, &id), UMBEL_BAD_MESSAGE, "%s", rows[i]);
+        cr_assert_neq(result_read(&arena, str_of(rows[i]), &view), UMBEL_OK, "%s", rows[i]);
+    }
+}
+
+Test(result, messages_of_python_exceptions_are_read)
+{
+    static const struct {
+        const char *message, *read;
+    } rows[] = {
+        {"[\"bad\"]", "bad"}, {"[\"x\", \"y\"]", "x"}, {"[]", ""},   {"\"plain\"", "plain"},
+        {"[5]", "5"},         {"[[\"a\"]]", "['a']"},  {"null", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char stored[300];
+        struct result_view view;
+        snprintf(stored, sizeof stored,
+                 "{\"status\": \"FAILURE\", \"result\": {\"exc_type\": \"E\", \"exc_message\": %s, "
+                 "\"exc_module\": "
+                 "\"m\"}, \"task_id\": \"T\"}",
+                 rows[i].message);
+        cr_assert_eq(result_read(&arena, str_of(stored), &view), UMBEL_OK);
+        cr_assert_str_eq(view.error_message.data, rows[i].read);
+        cr_assert_str_eq(view.error_type.data, "E");
+    }
+}
