@@ -1,0 +1,64 @@
+/* transport.c: which implementation carries task messages, by the scheme of its URL. */
+#include "broker/transport.h"
+
+#include "broker/transport_memory.h"
+#include "common/str.h"
+
+enum { URLS_MAX = 16, ARENA_MAX = 64 * 1024 };
+
+static const struct row {
+    const char *scheme;
+    const struct transport_ops *ops;
+} rows[] = {
+    {"memory", &transport_memory},
+};
+
+static const struct transport_ops *ops_of(umbel_str scheme)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (str_equal(str_of(rows[i].scheme), scheme))
+            return rows[i].ops;
+    return NULL;
+}
+
+static void explain(struct buffer *why, umbel_str scheme)
+{
+    buffer_format(why, "%.*s: cannot carry tasks; use", (int)scheme.size, scheme.data);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        buffer_format(why, "%s %s", i ? "," : "", rows[i].scheme);
+}
+
+static int open_parsed(struct transport **out, struct loop *loop, const struct url *urls, size_t count,
+                       const struct transport_options *options, const struct transport_events *events,
+                       void *self, struct buffer *why)
+{
+    const struct transport_ops *ops = ops_of(urls[0].scheme);
+    const char *text = "";
+    for (size_t i = 0; i < count; i++)
+        if (!ops || ops_of(urls[i].scheme) != ops) {
+            explain(why, urls[i].scheme);
+            return UMBEL_BAD_URL;
+        }
+    int code = ops->open(out, loop, urls, count, options, events, self, &text);
+    if (code)
+        buffer_format(why, "the URL of the broker: %s", text);
+    return code;
+}
+
+int transport_open(struct transport **out, struct loop *loop, const char *urls,
+                   const struct transport_options *options, const struct transport_events *events, void *self,
+                   struct buffer *why)
+{
+    struct arena arena;
+    struct url parsed[URLS_MAX];
+    const char *text = "there is none";
+    arena_init(&arena, ARENA_MAX);
+    int count = url_parse_list(&arena, urls, parsed, URLS_MAX, &text);
+    int code = count > 0 ? UMBEL_OK : count < 0 ? -count : UMBEL_BAD_URL;
+    if (code)
+        buffer_format(why, "the URL of the broker: %s", text);
+    else
+        code = open_parsed(out, loop, parsed, (size_t)count, options, events, self, why);
+    arena_fini(&arena);
+    return code;
+}

@@ -1,0 +1,125 @@
+/* holder.c: see holder.h. */
+#include "holder.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "broker/transport.h"
+
+struct child {
+    struct loop loop;
+    struct transport *transport;
+    const char *queue;
+    size_t wanted, arrived;
+    int say;
+};
+
+static void say(struct child *child)
+{
+    if (write(child->say, "!", 1) != 1)
+        _exit(2);
+}
+
+static void on_state(void *self, enum transport_state state, int code, const char *why)
+{
+    struct child *child = self;
+    (void)code, (void)why;
+    if (state != TRANSPORT_UP)
+        return;
+    struct consume_options options = {.prefetch = (uint32_t)child->wanted, .create_queue = true};
+    child->transport->ops->consume(child->transport, child->queue, &options);
+}
+
+static void on_delivered(void *self, struct tag tag, const struct message *msg)
+{
+    struct child *child = self;
+    (void)tag, (void)msg;
+    if (++child->arrived == child->wanted)
+        say(child);
+}
+
+static void on_consuming(void *self, uint32_t consumer, uint64_t waiting)
+{
+    (void)consumer, (void)waiting;
+    say(self);
+}
+
+static void on_published(void *self, uint64_t token, int code, const char *why)
+{
+    (void)self, (void)token, (void)code, (void)why;
+}
+
+static void on_garbled(void *self, struct tag tag, const struct message *msg, const char *why)
+{
+    (void)self, (void)tag, (void)msg, (void)why;
+    _exit(3);
+}
+
+static void on_lost(void *self, uint32_t consumer, int code, const char *why)
+{
+    (void)self, (void)consumer, (void)code, (void)why;
+    _exit(4);
+}
+
+static void on_cancelled(void *self, uint32_t consumer)
+{
+    (void)self, (void)consumer;
+}
+
+static void on_room(void *self)
+{
+    (void)self;
+}
+
+static void on_counted(void *self, uint64_t token, int code, uint64_t messages, const char *why)
+{
+    (void)self, (void)token, (void)code, (void)messages, (void)why;
+}
+
+static const struct transport_events events = {on_state,     on_published, on_delivered, on_garbled, on_lost,
+                                               on_consuming, on_cancelled, on_room,      on_counted};
+
+static void hold(struct child *child, const char *url)
+{
+    static const struct transport_options options = {.client_name = "holder"};
+    struct buffer why;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    buffer_init(&why, 4096);
+    if (loop_init(&child->loop) ||
+        transport_open(&child->transport, &child->loop, url, &options, &events, child, &why))
+        _exit(5);
+    loop_run(&child->loop);
+    _exit(6);
+}
+
+bool holder_start(struct holder *holder, const char *url, const char *queue, size_t count)
+{
+    int ends[2];
+    if (pipe(ends))
+        return false;
+    holder->pid = fork();
+    if (holder->pid == 0) {
+        close(ends[0]);
+        struct child child = {.queue = queue, .wanted = count, .say = ends[1]};
+        hold(&child, url);
+    }
+    close(ends[1]);
+    holder->said = ends[0];
+    return holder->pid > 0 && holder_holds(holder);
+}
+
+bool holder_holds(struct holder *holder)
+{
+    struct pollfd wait = {.fd = holder->said, .events = POLLIN};
+    char said;
+    return poll(&wait, 1, 10000) == 1 && read(holder->said, &said, 1) == 1;
+}
+
+void holder_kill(struct holder *holder)
+{
+    kill(holder->pid, SIGKILL);
+    waitpid(holder->pid, NULL, 0);
+    close(holder->said);
+}
