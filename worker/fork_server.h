@@ -15,21 +15,32 @@ struct fork_server;
 struct child_page;
 #define FORK_SERVER_SLOTS 1024
 
+/* The parent's ends of a child, all CLOEXEC, the receiver's to close. Socket and pipes do not block. */
+struct child_ends {
+    int socket;   /* SOCK_STREAM: frames */
+    int out, err; /* pipes: what the child writes to stdout and stderr */
+    int handle;   /* a pidfd, so that a signal never hits a reused pid; -1 where the kernel has none */
+};
+
 struct fork_server_events {
-    void (*born)(void *self, int slot, int pid, int fd);  /* fd: the parent's end, non-blocking, CLOEXEC */
+    void (*born)(void *self, int slot, int pid, const struct child_ends *ends);
+    /* The child and its process group are gone. pid 0: it could not be made, wait_status is an errno. */
     void (*ended)(void *self, int slot, int pid, int wait_status, size_t memory_peak, double cpu_seconds);
     void (*lost)(void *self, const char *why);
 };
 
 /* Forks the server. Single-threaded callers only. UMBEL_OK or UMBEL_SYSTEM. */
 int fork_server_start(struct fork_server **out, const struct registry *registry, const char *worker_name);
-/* From now on its reports are read on this loop. */
+/* From now on its reports are read on this loop. `events` NULL: nobody is interested any more, reports are read and
+ * dropped; so a pool may go before the server does. */
 void fork_server_attach(struct fork_server *server, struct loop *loop, const struct fork_server_events *events, void *self);
-/* Asks for a child in a slot; `born` or `lost` comes. */
+/* Asks for a child in a slot; `born`, `ended` (with pid 0) or `lost` comes. */
 int fork_server_spawn(struct fork_server *server, int slot);
 struct child_page *fork_server_page(struct fork_server *server, int slot);
 int fork_server_pid(const struct fork_server *server);
-/* Ends the server (its remaining children die with it) and frees. */
+const struct registry *fork_server_registry(const struct fork_server *server);
+/* Ends the server (its remaining children die with it) and frees; on a loop the memory goes when the loop has run the
+ * close. */
 void fork_server_stop(struct fork_server *server);
 
 #endif

@@ -65,6 +65,9 @@ struct pool_events {
     void (*child_ended)(void *self, int pid, int signal, int exit_code, const char *why); /* for the log; not an error when recycled */
     /* pool_stop is complete. Jobs not finished then were reported as OUTCOME_DIED or taken back. */
     void (*stopped)(void *self);
+    /* No more children can be made (the fork server died). Jobs that ran have ended as OUTCOME_DIED; take the others back and
+     * stop. May be NULL. */
+    void (*lost)(void *self, const char *why);
 };
 
 struct pool_options {

@@ -1,0 +1,315 @@
+/* child.c: a child's life: read, call, write. Straight-line code; the parent has the loop.
+ *
+ * End of file from the parent means exit. The child announces what it put into the ring when its input runs dry, or at the end of a
+ * task once the oldest unannounced frame is 200 us old, so that a batch costs one system call and a single task no delay.
+ * It leaves by _exit only: exit handlers belong to the process it was forked from. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "common/clock.h"
+#include "worker/child_crash.h"
+#include "worker/fork_process.h"
+#include "worker/task.h"
+
+#define READ_SIZE (64u << 10)
+#define ANNOUNCE_NS 200000
+#define OUTPUT_CHUNK 8192
+
+struct child {
+    const struct registry *registry;
+    struct child_page *page;
+    struct buffer input;
+    struct umbel_task task;
+    struct task_port port;
+    void *user;
+    uint32_t number;      /* of the job that runs; 0 = none */
+    uint64_t now;         /* end of the last job; 0 = look at the clock */
+    uint64_t unannounced; /* when the oldest frame was written that no bell has told of; 0 = none */
+};
+
+/* ---- writing ------------------------------------------------------------------------------------------------- */
+
+static void write_all(const void *data, size_t size)
+{
+    const char *at = data;
+    while (size) {
+        ssize_t done = send(CHILD_SOCKET, at, size, MSG_NOSIGNAL);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0) /* the parent is gone */
+            _exit(0);
+        at += done;
+        size -= (size_t)done;
+    }
+}
+
+/* At most one bell is on its way: the parent lowers the flag before it looks. */
+static void ring_bell(struct child *child)
+{
+    struct frame_pieces bell = {.kind = FRAME_BELL};
+    char frame[sizeof(struct frame_head)];
+    child->unannounced = 0;
+    if (atomic_exchange(&child->page->bell, 1))
+        return;
+    frame_put(frame, &bell);
+    write_all(frame, sizeof frame);
+}
+
+/* Room in the ring, waiting for the parent to make some. */
+static void *reserve(struct child *child, size_t size)
+{
+    void *room = ring_reserve(child->page, size);
+    while (!room) {
+        ring_bell(child);
+        poll(NULL, 0, 1);
+        room = ring_reserve(child->page, size);
+    }
+    return room;
+}
+
+static void send_large(struct child *child, const struct frame_pieces *pieces, size_t size)
+{
+    struct frame_pieces marker = {.kind = FRAME_ELSEWHERE};
+    struct buffer frame;
+    frame_put(reserve(child, frame_size(&marker)), &marker);
+    ring_commit(child->page, frame_size(&marker));
+    buffer_init(&frame, FRAME_SIZE_MAX);
+    frame_add(&frame, pieces);
+    if (frame.failed) /* out of memory: what the parent waits for cannot be said */
+        _exit(EXIT_FAILURE);
+    write_all(buffer_head(&frame), size);
+    buffer_fini(&frame);
+}
+
+static void send_frame(struct child *child, const struct frame_pieces *pieces)
+{
+    size_t size = frame_size(pieces);
+    if (size > CHILD_RING_FRAME_MAX) {
+        send_large(child, pieces, size);
+        return;
+    }
+    frame_put(reserve(child, size), pieces);
+    ring_commit(child->page, size);
+}
+
+static void send_done(struct child *child, const struct outcome *outcome)
+{
+    struct frame_done done = {
+        .kind = (uint8_t)outcome->kind,
+        .has_links = outcome->has_links,
+        .retry_after = outcome->retry_after,
+        .runtime = outcome->runtime,
+        .type_size = (uint32_t)outcome->error_type.size,
+        .message_size = (uint32_t)outcome->error_message.size,
+        .traceback_size = (uint32_t)outcome->traceback.size,
+    };
+    send_frame(child, &(struct frame_pieces){FRAME_DONE,
+                                             child->number,
+                                             {{(const char *)&done, sizeof done},
+                                              outcome->error_type,
+                                              outcome->error_message,
+                                              outcome->traceback,
+                                              outcome->value}});
+    if (!child->unannounced)
+        child->unannounced = child->now;
+}
+
+/* ---- the task's port ------------------------------------------------------------------------------------------ */
+
+static void port_say(void *self, umbel_level level, umbel_str line)
+{
+    struct child *child = self;
+    char byte = (char)level;
+    send_frame(child, &(struct frame_pieces){FRAME_LOG, child->number, {{&byte, 1}, line}});
+    ring_bell(child); /* a long task's lines are for now */
+}
+
+static void port_progress(void *self, umbel_str value)
+{
+    struct child *child = self;
+    send_frame(child, &(struct frame_pieces){FRAME_PROGRESS, child->number, {value}});
+    ring_bell(child);
+}
+
+static bool port_cancelled(void *self)
+{
+    struct child *child = self;
+    return child->number && atomic_load_explicit(&child->page->cancelled, memory_order_relaxed) == child->number;
+}
+
+/* ---- what tasks write to stdout and stderr ---------------------------------------------------------------------- */
+
+static bool written(int *which)
+{
+    struct pollfd ready[] = {{CHILD_OUT, POLLIN, 0}, {CHILD_ERR, POLLIN, 0}};
+    if (poll(ready, 2, 0) <= 0)
+        return false;
+    *which = ready[0].revents & POLLIN ? CHILD_OUT : CHILD_ERR;
+    return (ready[*which - CHILD_OUT].revents & POLLIN) != 0;
+}
+
+/* All that the job wrote is read back by the child itself, so that each line goes to the right job of a batch. */
+static void collect_output(struct child *child)
+{
+    char chunk[OUTPUT_CHUNK];
+    int from;
+    if (__fpending(stdout))
+        fflush(stdout);
+    if (__fpending(stderr))
+        fflush(stderr);
+    page_lock_output(child->page);
+    while (written(&from)) {
+        ssize_t size = read(from, chunk, sizeof chunk);
+        page_unlock_output(child->page);
+        if (size > 0) {
+            char stream = (char)(from - CHILD_OUT + 1);
+            send_frame(child, &(struct frame_pieces){
+                                  FRAME_OUTPUT, child->number, {{&stream, 1}, {chunk, (size_t)size}}});
+        }
+        page_lock_output(child->page);
+    }
+    page_unlock_output(child->page);
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------- */
+
+static bool read_call(struct child *child, const struct frame *frame, struct message *msg, struct task_call *call)
+{
+    struct frame_run run;
+    umbel_str packed = frame->payload;
+    if (!frame_take(&packed, &run, sizeof run))
+        return false;
+    *call = (struct task_call){
+        .def = run.task == FRAME_NO_TASK ? NULL : registry_at(child->registry, run.task),
+        .msg = msg,
+        .result_codec = (enum codec)run.result_codec,
+        .time_limit = run.time_limit,
+        .soft_time_limit = run.soft_time_limit,
+        .deaths = run.deaths,
+        .started_ns = child->now,
+    };
+    return message_unpack(&child->task.arena, packed, msg) == UMBEL_OK;
+}
+
+static void run_job(struct child *child, const struct frame *frame)
+{
+    struct message msg;
+    struct task_call call;
+    struct outcome outcome = {.kind = OUTCOME_BAD_BODY,
+                              .error_type = STR("DecodeError"),
+                              .error_message = STR("the message could not be unpacked in the child")};
+    if (!child->now)
+        child->now = clock_mono_ns();
+    if (!page_claim(child->page, frame->number, child->now))
+        return; /* taken back */
+    child->number = frame->number;
+    task_reset(&child->task);
+    if (read_call(child, frame, &msg, &call))
+        child->now = task_run(&child->task, &call, &outcome);
+    collect_output(child);
+    send_done(child, &outcome);
+    child->number = 0;
+    if (child->now - child->unannounced >= ANNOUNCE_NS)
+        ring_bell(child);
+}
+
+static _Noreturn void leave(struct child *child)
+{
+    registry_child_end(child->registry, child->user);
+    collect_output(child);
+    ring_bell(child);
+    _exit(0);
+}
+
+static void handle(struct child *child, const struct frame *frame)
+{
+    if (frame->kind == FRAME_RUN)
+        run_job(child, frame);
+    else if (frame->kind == FRAME_BYE)
+        leave(child);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------- */
+
+/* More input. What is ready is announced before the child would wait. */
+static void fill(struct child *child)
+{
+    uint8_t *room = buffer_room(&child->input, READ_SIZE);
+    if (!room)
+        _exit(EXIT_FAILURE);
+    ssize_t size = recv(CHILD_SOCKET, room, READ_SIZE, MSG_DONTWAIT);
+    while (size < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            _exit(0);
+        if (child->unannounced)
+            ring_bell(child);
+        child->now = 0;
+        size = recv(CHILD_SOCKET, room, READ_SIZE, 0);
+    }
+    if (size == 0)
+        _exit(0);
+    buffer_grew(&child->input, (size_t)size);
+}
+
+static _Noreturn void serve(struct child *child)
+{
+    for (;;) {
+        struct frame frame;
+        size_t used;
+        int code = frame_read(buffer_head(&child->input), buffer_length(&child->input), &frame, &used);
+        if (code == UMBEL_PROTOCOL)
+            _exit(EXIT_FAILURE);
+        if (code == UMBEL_BUSY) {
+            fill(child);
+            continue;
+        }
+        handle(child, &frame);
+        buffer_take(&child->input, used);
+    }
+}
+
+/* ---- birth --------------------------------------------------------------------------------------------------- */
+
+static void wake(int signal_number)
+{
+    (void)signal_number; /* it only ends a wait */
+}
+
+static void announce_ready(struct child *child, const char *why)
+{
+    collect_output(child);
+    send_frame(child, &(struct frame_pieces){FRAME_READY, 0, {str_of(why)}});
+    ring_bell(child);
+}
+
+static void start_hooks(struct child *child)
+{
+    char why[200];
+    if (registry_child_start(child->registry, &child->user, why) == UMBEL_OK) {
+        announce_ready(child, "");
+        return;
+    }
+    announce_ready(child, why[0] ? why : "a start hook failed and did not say why");
+    _exit(EXIT_FAILURE);
+}
+
+void child_run(const struct registry *registry, struct child_page *page, const char *worker_name)
+{
+    struct child child = {.registry = registry, .page = page};
+    child.port = (struct task_port){port_say, port_progress, port_cancelled, &child};
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = wake}, NULL); /* no SA_RESTART */
+    crash_watch(page);
+    srand((unsigned)clock_mono_ns() ^ (unsigned)getpid());
+    srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
+    buffer_init(&child.input, FRAME_SIZE_MAX + READ_SIZE);
+    start_hooks(&child);
+    task_init(&child.task, &child.port, worker_name, child.user);
+    serve(&child);
+}

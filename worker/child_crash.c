@@ -1,0 +1,83 @@
+/* child_crash.c: a backtrace out of a crash.
+ *
+ * The handler runs on a stack of its own (a stack overflow has none left) and stores bare addresses in the shared page;
+ * names are found by the parent, at leisure. The signal is then raised again with its default action, so the child dies of
+ * what it would have died of, core file included. A second fault inside the handler ends the child at once. */
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "worker/child_crash.h"
+
+#define STACK_SIZE (64u << 10)
+
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+
+/* A signal handler has no argument of ours: the one mutable global of a child. */
+static struct child_page *crash_page;
+
+void crash_preload(void)
+{
+    void *address[2];
+    backtrace(address, 2); /* loads libgcc_s */
+}
+
+static void on_crash(int signal_number, siginfo_t *info, void *context)
+{
+    struct child_crash *crash = &crash_page->crash;
+    (void)context;
+    crash->signal = signal_number;
+    crash->fault = info->si_addr;
+    int depth = backtrace(crash->address, CHILD_CRASH_DEPTH);
+    atomic_store(&crash->depth, depth);
+    signal(signal_number, SIG_DFL);
+    raise(signal_number);
+}
+
+void crash_watch(struct child_page *page)
+{
+    struct sigaction action = {.sa_sigaction = on_crash};
+    void *memory = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    crash_page = page;
+    action.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER);
+    if (memory == MAP_FAILED)
+        return;
+    sigaltstack(&(stack_t){.ss_sp = memory, .ss_size = STACK_SIZE}, NULL);
+    for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
+        sigaction(fatal[i], &action, NULL);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void describe_address(void *address, int number, struct buffer *out)
+{
+    Dl_info info;
+    if (!dladdr(address, &info) || !info.dli_fname) {
+        buffer_format(out, "  #%d %p\n", number, address);
+        return;
+    }
+    /* What addr2line and gdb take: the file and the offset in it. */
+    buffer_format(out, "  #%d %s+0x%tx", number, base_name(info.dli_fname), (char *)address - (char *)info.dli_fbase);
+    if (info.dli_sname)
+        buffer_format(out, " %s+0x%tx", info.dli_sname, (char *)address - (char *)info.dli_saddr);
+    buffer_byte(out, '\n');
+}
+
+void crash_describe(const struct child_page *page, struct buffer *out)
+{
+    const struct child_crash *crash = &page->crash;
+    int depth = atomic_load(&crash->depth);
+    if (depth <= 0 || depth > CHILD_CRASH_DEPTH)
+        return;
+    buffer_format(out, "%s", strsignal(crash->signal));
+    if (crash->signal == SIGSEGV || crash->signal == SIGBUS)
+        buffer_format(out, " at address %p", crash->fault);
+    buffer_text(out, ", innermost call first:\n");
+    for (int i = 0; i < depth; i++)
+        describe_address(crash->address[i], i, out);
+}

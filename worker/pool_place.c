@@ -1,0 +1,85 @@
+/* pool_place.c: which job goes to which child: to an idle one first, else behind jobs that will soon be over. */
+#include "worker/lookahead.h"
+#include "worker/pool_prefork.h"
+#include "worker/registry.h"
+
+/* A job of role reader decodes one body. */
+#define READER_NS 50000
+
+/* ---- lists --------------------------------------------------------------------------------------------------- */
+
+void note_push(struct note_list *list, struct note *note)
+{
+    note->next = NULL;
+    note->prev = list->last;
+    *(list->last ? &list->last->next : &list->first) = note;
+    list->last = note;
+    list->count++;
+}
+
+void note_push_front(struct note_list *list, struct note *note)
+{
+    note->prev = NULL;
+    note->next = list->first;
+    *(list->first ? &list->first->prev : &list->last) = note;
+    list->first = note;
+    list->count++;
+}
+
+void note_remove(struct note_list *list, struct note *note)
+{
+    *(note->prev ? &note->prev->next : &list->first) = note->next;
+    *(note->next ? &note->next->prev : &list->last) = note->prev;
+    note->next = note->prev = NULL;
+    list->count--;
+}
+
+/* ---- choosing ------------------------------------------------------------------------------------------------ */
+
+static uint64_t cost_of(const struct prefork *pool, const struct job *job)
+{
+    if (job->reader)
+        return READER_NS;
+    if (job->alone)
+        return LOOKAHEAD_NS; /* nothing goes behind it */
+    return lookahead_cost(pool->task_mean[registry_index(pool->registry, job->def)]);
+}
+
+/* The child that is to get the next job: an idle one, or the one that will be through first. */
+static struct slot *choose(struct prefork *pool)
+{
+    struct slot *best = NULL;
+    for (int i = 0; i < pool->used; i++) {
+        struct slot *slot = &pool->slots[i];
+        if (!slot_ready(slot) || !lookahead_allows(pool->options.look_ahead, slot->jobs.count, slot->queued_ns))
+            continue;
+        if (slot->jobs.count == 0)
+            return slot;
+        if (!best || slot->queued_ns < best->queued_ns)
+            best = slot;
+    }
+    return best;
+}
+
+void place_backlog(struct prefork *pool)
+{
+    struct note *note;
+    while ((note = pool->backlog.first) != NULL) {
+        struct slot *slot = choose(pool);
+        if (!slot)
+            return;
+        note_remove(&pool->backlog, note);
+        note->cost = cost_of(pool, note->job);
+        slot_give(slot, note);
+    }
+}
+
+void place_learn(struct prefork *pool, const struct note *note, double runtime)
+{
+    uint64_t ns = runtime > 0 ? (uint64_t)(runtime * 1e9) : 0;
+    pool->mean = lookahead_learn(pool->mean, ns);
+    if (note->job->reader)
+        return;
+    uint64_t *mean = &pool->task_mean[registry_index(pool->registry, note->job->def)];
+    *mean = lookahead_learn(*mean, ns);
+}

@@ -1,0 +1,339 @@
+/* pool_prefork.c: the pool of child processes: the contract of pool.h on top of slots.
+ *
+ * See pool_prefork.h for the files. Callbacks that must not come from inside a call of the contract (a cancelled job's end,
+ * room, stopped) come from the hook at the end of the turn. */
+#include <signal.h>
+#include <stdlib.h>
+#include "common/clock.h"
+#include "common/str.h"
+#include "worker/lookahead.h"
+#include "worker/pool_prefork.h"
+#include "worker/task.h"
+
+#define LOOK_AHEAD_DEFAULT 64
+
+/* ---- notes --------------------------------------------------------------------------------------------------- */
+
+static struct note *note_make(struct prefork *pool, struct job *job)
+{
+    struct note *note = pool->spare;
+    if (note)
+        pool->spare = note->next;
+    else if (!(note = malloc(sizeof *note)))
+        return NULL;
+    *note = (struct note){.job = job};
+    job->pool_private = note;
+    return note;
+}
+
+static void note_spare(struct prefork *pool, struct note *note)
+{
+    note->job->pool_private = NULL;
+    note->job = NULL;
+    note->next = pool->spare;
+    pool->spare = note;
+}
+
+void prefork_finish(struct prefork *pool, struct note *note, const struct outcome *outcome)
+{
+    struct job *job = note->job;
+    note_spare(pool, note);
+    pool->room_due = true;
+    prefork_settle_soon(pool);
+    pool->events->finished(pool->self, job, outcome);
+}
+
+void prefork_refuse(struct prefork *pool, struct note *note, enum outcome_kind verdict)
+{
+    note->refused = true;
+    note->verdict = verdict;
+    note_push(&pool->refused, note);
+    prefork_settle_soon(pool);
+}
+
+/* ---- the end of a turn ---------------------------------------------------------------------------------------- */
+
+static void finish_refused(struct prefork *pool)
+{
+    struct note *note;
+    while ((note = pool->refused.first) != NULL) {
+        struct outcome outcome = {.kind = note->verdict};
+        note_remove(&pool->refused, note);
+        switch (note->verdict) {
+        case OUTCOME_BAD_BODY:
+            outcome.error_type = STR("DecodeError");
+            outcome.error_message = STR("the body is over the limit of 64 MiB");
+            break;
+        case OUTCOME_CANCELLED:
+            outcome.error_type = STR("TaskRevokedError");
+            outcome.error_message = STR("cancelled before it started");
+            break;
+        default:
+            outcome.error_message = STR("the pool was stopped before the task started");
+            break;
+        }
+        prefork_finish(pool, note, &outcome);
+    }
+}
+
+static void check_stopped(struct prefork *pool)
+{
+    if (!pool->stopping || pool->stopped || pool->children || pool->backlog.count || pool->refused.count)
+        return;
+    pool->stopped = true;
+    uv_timer_stop(&pool->tick);
+    uv_timer_stop(&pool->brake);
+    pool->events->stopped(pool->self);
+}
+
+static uint32_t room(const struct pool *base);
+
+/* Jobs that were dispatched are still run while there is time; then the children are told to go. */
+static void send_home(struct prefork *pool)
+{
+    for (int i = 0; i < pool->used; i++)
+        slot_retire(&pool->slots[i]);
+}
+
+static void settle(void *self)
+{
+    struct prefork *pool = self;
+    finish_refused(pool);
+    place_backlog(pool);
+    if (pool->room_due && !pool->stopping && room(&pool->base)) {
+        pool->room_due = false;
+        pool->events->room(pool->self);
+    }
+    if (pool->stopping && pool->backlog.count == 0)
+        send_home(pool);
+    check_stopped(pool);
+}
+
+void prefork_settle_soon(struct prefork *pool)
+{
+    loop_mark(pool->loop, &pool->turn);
+}
+
+/* ---- contract: jobs ------------------------------------------------------------------------------------------- */
+
+static uint32_t room(const struct pool *base)
+{
+    const struct prefork *pool = (const struct prefork *)base;
+    if (pool->stopping || pool->lost)
+        return 0;
+    int quick = pool->wanted > pool->overdue ? pool->wanted - pool->overdue : 0;
+    uint32_t depth = lookahead_depth(pool->options.look_ahead, pool->mean);
+    uint32_t most = (uint32_t)pool->wanted + (uint32_t)quick * depth;
+    uint32_t held = pool->outstanding + pool->backlog.count + pool->refused.count;
+    return most > held ? most - held : 0;
+}
+
+static uint32_t slots(const struct pool *base)
+{
+    const struct prefork *pool = (const struct prefork *)base;
+    return pool->lost ? 0 : (uint32_t)pool->wanted;
+}
+
+static int dispatch(struct pool *base, struct job *job)
+{
+    struct prefork *pool = (struct prefork *)base;
+    struct note *note = room(base) ? note_make(pool, job) : NULL;
+    if (!note) {
+        pool->room_due = true;
+        return UMBEL_BUSY;
+    }
+    if (job->msg->body.size > TASK_BODY_MAX) {
+        prefork_refuse(pool, note, OUTCOME_BAD_BODY);
+        return UMBEL_OK;
+    }
+    note_push(&pool->backlog, note);
+    place_backlog(pool);
+    return UMBEL_OK;
+}
+
+/* Out of whatever list it is in, unless it has started. What else was taken back with it is given again at the end of the
+ * turn, so that many can be taken back one after the other. */
+static bool withdraw(struct prefork *pool, struct note *note)
+{
+    if (note->refused)
+        return false;
+    if (note->slot) {
+        slot_take_back(note->slot);
+        prefork_settle_soon(pool);
+    }
+    if (note->slot)
+        return false;
+    note_remove(&pool->backlog, note);
+    return true;
+}
+
+static bool take_back(struct pool *base, struct job *job)
+{
+    struct prefork *pool = (struct prefork *)base;
+    struct note *note = job->pool_private;
+    if (!withdraw(pool, note))
+        return false;
+    note_spare(pool, note);
+    prefork_settle_soon(pool);
+    return true;
+}
+
+static void cancel(struct pool *base, struct job *job, double kill_after)
+{
+    struct prefork *pool = (struct prefork *)base;
+    struct note *note = job->pool_private;
+    if (!note || note->refused)
+        return;
+    if (withdraw(pool, note)) {
+        prefork_refuse(pool, note, OUTCOME_CANCELLED);
+        return;
+    }
+    double when = clock_mono() + (kill_after > 0 ? kill_after : 0);
+    if (note->kill_at == 0 || when < note->kill_at)
+        note->kill_at = when;
+    atomic_store(&note->slot->page->cancelled, note->number);
+    slot_signal(note->slot, SIGUSR1);
+    watch_within(pool, 1);
+}
+
+/* ---- contract: children --------------------------------------------------------------------------------------- */
+
+static int resize(struct pool *base, int concurrency)
+{
+    struct prefork *pool = (struct prefork *)base;
+    if (concurrency < 1 || concurrency > FORK_SERVER_SLOTS)
+        return UMBEL_BAD_ARGUMENT;
+    pool->wanted = concurrency;
+    births_check(pool);
+    pool->room_due = true;
+    prefork_settle_soon(pool);
+    return UMBEL_OK;
+}
+
+static void stats(const struct pool *base, struct pool_stats *out)
+{
+    const struct prefork *pool = (const struct prefork *)base;
+    *out = (struct pool_stats){.children = pool->children, .wanted = pool->wanted};
+    uint32_t running = 0;
+    for (int i = 0; i < pool->used; i++) {
+        const struct slot *slot = &pool->slots[i];
+        running += slot->jobs.count > 0;
+        if (slot->pid && out->pid_count < (int)(sizeof out->pids / sizeof *out->pids))
+            out->pids[out->pid_count++] = slot->pid;
+    }
+    out->busy = (int)running;
+    out->queued = pool->backlog.count + pool->outstanding - running;
+}
+
+static void stop(struct pool *base, double grace)
+{
+    struct prefork *pool = (struct prefork *)base;
+    double when = clock_mono() + (grace > 0 ? grace : 0);
+    if (!pool->stopping || when < pool->stop_at)
+        pool->stop_at = when;
+    pool->stopping = true;
+    watch_within(pool, 1);
+    prefork_settle_soon(pool);
+}
+
+/* ---- open and free -------------------------------------------------------------------------------------------- */
+
+static void release(struct prefork *pool)
+{
+    struct note *note;
+    while ((note = pool->spare) != NULL) {
+        pool->spare = note->next;
+        free(note);
+    }
+    free(pool->slots);
+    free(pool->task_mean);
+    free(pool);
+}
+
+void prefork_handle_closed(struct prefork *pool)
+{
+    if (--pool->open_handles == 0 && pool->freeing)
+        release(pool);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    prefork_handle_closed(handle->data);
+}
+
+static void pool_free(struct pool *base)
+{
+    struct prefork *pool = (struct prefork *)base;
+    fork_server_attach(pool->options.fork_server, pool->loop, NULL, NULL);
+    loop_unmark(pool->loop, &pool->turn);
+    pool->freeing = true;
+    uv_close((uv_handle_t *)&pool->tick, on_timer_closed);
+    uv_close((uv_handle_t *)&pool->brake, on_timer_closed);
+}
+
+static bool allocate(struct prefork *pool)
+{
+    size_t tasks = registry_count(pool->registry);
+    pool->slots = calloc(FORK_SERVER_SLOTS, sizeof *pool->slots);
+    pool->task_mean = malloc((tasks ? tasks : 1) * sizeof *pool->task_mean);
+    if (!pool->slots || !pool->task_mean)
+        return false;
+    for (size_t i = 0; i < tasks; i++)
+        pool->task_mean[i] = LOOKAHEAD_UNKNOWN;
+    pool->mean = LOOKAHEAD_UNKNOWN;
+    return true;
+}
+
+static void open_handles(struct prefork *pool)
+{
+    uv_timer_init(&pool->loop->uv, &pool->tick);
+    uv_timer_init(&pool->loop->uv, &pool->brake);
+    pool->tick.data = pool->brake.data = pool;
+    pool->open_handles = 2;
+    pool->turn = (struct turn_hook){.call = settle, .self = pool};
+    fork_server_attach(pool->options.fork_server, pool->loop, &slot_events, pool);
+}
+
+static int prefork_open(struct pool **out, struct loop *loop, const struct pool_options *options,
+                        const struct pool_events *events, void *self);
+
+const struct pool_ops pool_prefork_ops = {
+    .name = "prefork",
+    .open = prefork_open,
+    .room = room,
+    .slots = slots,
+    .dispatch = dispatch,
+    .take_back = take_back,
+    .cancel = cancel,
+    .resize = resize,
+    .stats = stats,
+    .stop = stop,
+    .free = pool_free,
+};
+
+static int prefork_open(struct pool **out, struct loop *loop, const struct pool_options *options,
+                        const struct pool_events *events, void *self)
+{
+    if (!options->fork_server || options->concurrency < 1 || options->concurrency > FORK_SERVER_SLOTS)
+        return UMBEL_BAD_ARGUMENT;
+    struct prefork *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return UMBEL_NO_MEMORY;
+    pool->base.ops = &pool_prefork_ops;
+    pool->loop = loop;
+    pool->options = *options;
+    pool->events = events;
+    pool->self = self;
+    pool->registry = fork_server_registry(options->fork_server);
+    pool->wanted = options->concurrency;
+    if (pool->options.look_ahead == 0)
+        pool->options.look_ahead = LOOK_AHEAD_DEFAULT;
+    if (!allocate(pool)) {
+        release(pool);
+        return UMBEL_NO_MEMORY;
+    }
+    open_handles(pool);
+    births_check(pool);
+    *out = &pool->base;
+    return UMBEL_OK;
+}

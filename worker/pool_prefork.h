@@ -1,0 +1,184 @@
+/* pool_prefork.h: the shapes of the prefork pool, shared by its files.
+ *
+ *     pool_prefork.c   the contract: open, dispatch, take back, cancel, resize, stop
+ *     pool_births.c    children wanted against children alive
+ *     pool_slot.c      one child: its frames, its end
+ *     pool_place.c     which job goes to which child
+ *     pool_watch.c     the tick: limits, memory, long jobs with others behind them
+ *     pool_output.c    lines out of what children write
+ *
+ * A job is in exactly one list: the backlog, one slot's, or the refused ones. A slot is one child after another. */
+#ifndef WORKER_POOL_PREFORK_H
+#define WORKER_POOL_PREFORK_H
+
+#include "common/stream.h"
+#include "worker/child_page.h"
+#include "worker/fork_server.h"
+#include "worker/pool.h"
+
+#define OUTPUT_LINE_MAX 4096
+
+struct slot;
+
+/* The pool's note on one job. */
+struct note {
+    struct job *job;
+    struct slot *slot; /* where it was given, or NULL */
+    uint32_t number;   /* of its run frame */
+    uint64_t cost;     /* ns it is taken to need */
+    double kill_at;    /* cancelled: monotonic seconds; 0 = not */
+    bool told_started, told_soft;
+    bool refused; /* it is in the list of those that end without running, as `verdict` */
+    enum outcome_kind verdict;
+    struct note *next, *prev;
+};
+
+struct note_list {
+    struct note *first, *last;
+    uint32_t count;
+};
+
+/* Lines out of one of the child's two streams. */
+struct output {
+    uv_poll_t poll;
+    int fd;
+    umbel_level level;
+    uint32_t fill;
+    bool cut;        /* the rest of a line that was too long is skipped */
+    bool closing;
+    char line[OUTPUT_LINE_MAX];
+};
+
+enum slot_state {
+    SLOT_EMPTY,   /* no child */
+    SLOT_ASKED,   /* the fork server was asked for one */
+    SLOT_BORN,    /* it lives, its hooks run */
+    SLOT_READY,   /* it takes jobs */
+    SLOT_LEAVING, /* it was told to go */
+    SLOT_KILLED   /* it was killed, its end is awaited */
+};
+
+struct slot {
+    struct prefork *pool;
+    int index;
+    enum slot_state state;
+    int pid;
+    int handle; /* pidfd or -1 */
+    struct stream *stream;
+    struct buffer large; /* bytes of a frame on the socket */
+    bool large_due;      /* the ring has announced it */
+    struct child_page *page;
+    struct note_list jobs;
+    uint64_t queued_ns;  /* cost of all of them */
+    uint32_t next_number;
+    uint64_t given;      /* jobs since birth */
+    bool unborn;         /* it has never been ready */
+    bool retiring;       /* gets nothing more, leaves when done */
+    bool overdue;        /* the job that runs takes longer than others should wait for */
+    bool touched;        /* it ran something since its memory was last looked at */
+    enum outcome_kind kill_kind;
+    uint32_t kill_number; /* job it was killed for; 0 = none */
+    const char *kill_why;
+    char hook_why[208];  /* why it never became ready */
+    size_t memory_peak;
+    uint64_t sampled_at; /* loop ms of the last look at its memory */
+    struct output *out[2];
+    uint32_t lines, dropped; /* of the current second */
+    uint64_t lines_since;
+};
+
+struct prefork {
+    struct pool base;
+    struct loop *loop;
+    struct pool_options options;
+    const struct pool_events *events;
+    void *self;
+    const struct registry *registry;
+
+    struct slot *slots; /* FORK_SERVER_SLOTS, untouched ones cost nothing */
+    int used;           /* slots [0, used) may have children */
+    int wanted, children;
+    bool stopping, lost, stopped;
+    double stop_at; /* monotonic seconds after which children are killed */
+
+    struct note_list backlog;   /* accepted, not given to a child */
+    struct note_list refused;   /* to be finished at the end of the turn, without having run */
+    uint32_t outstanding;       /* given to children */
+    int overdue;                /* slots that are */
+    struct note *spare;         /* notes to use again */
+    uint64_t *task_mean;        /* per task of the registry, ns */
+    uint64_t mean;              /* of all jobs */
+
+    uv_timer_t tick, brake;
+    uint64_t tick_period;
+    int early_deaths; /* in a row, before they were ready */
+    uint64_t brake_until; /* loop ms */
+    int in_birth;
+    struct turn_hook turn; /* settle: refused jobs, room, stopped */
+    bool room_due;
+    int open_handles;
+    bool freeing;
+};
+
+/* pool_prefork.c */
+void prefork_finish(struct prefork *pool, struct note *note, const struct outcome *outcome);
+/* Ends a job that is in no list and has not run. */
+void prefork_refuse(struct prefork *pool, struct note *note, enum outcome_kind verdict);
+void prefork_settle_soon(struct prefork *pool);
+void prefork_handle_closed(struct prefork *pool);
+
+/* pool_births.c */
+/* Compares children wanted with children alive and acts. After every event that changes either. */
+void births_check(struct prefork *pool);
+/* A child ended before it was ready. */
+void births_early_death(struct prefork *pool);
+void births_on_brake(uv_timer_t *timer);
+
+/* pool_slot.c */
+extern const struct fork_server_events slot_events;
+struct slot *slot_at(struct prefork *pool, int index);
+bool slot_ready(const struct slot *slot); /* may it get jobs? */
+void slot_give(struct slot *slot, struct note *note);
+/* Reads the ring as far as it goes. */
+void slot_drain(struct slot *slot);
+/* Moves all that has not started back into the backlog, in order. Answers the note that runs, or NULL. */
+struct note *slot_take_back(struct slot *slot);
+void slot_set_overdue(struct slot *slot, bool overdue);
+/* Tells the consumer, once, that a job runs. */
+void slot_tell_started(struct slot *slot, struct note *note);
+/* The note that runs now, and since when; NULL when none does. */
+struct note *slot_running(struct slot *slot, uint64_t *since);
+/* SIGKILL because of `note`, which must run there; false when it has just ended. */
+bool slot_kill_for(struct slot *slot, struct note *note, enum outcome_kind kind, const char *why);
+void slot_kill(struct slot *slot, const char *why);
+/* Nothing more is given; it leaves when its jobs are done. */
+void slot_retire(struct slot *slot);
+void slot_signal(const struct slot *slot, int signal_number);
+/* The child is gone. */
+void slot_end(struct slot *slot, int wait_status, size_t memory_peak, double cpu_seconds);
+
+/* pool_place.c */
+void note_push(struct note_list *list, struct note *note);
+void note_push_front(struct note_list *list, struct note *note);
+void note_remove(struct note_list *list, struct note *note);
+/* Gives what waits to children that may have it. */
+void place_backlog(struct prefork *pool);
+void place_learn(struct prefork *pool, const struct note *note, double runtime);
+
+/* pool_watch.c */
+/* The tick runs while there is something to watch; at least every `ms` from now on. */
+void watch_within(struct prefork *pool, uint64_t ms);
+/* A job was given to this slot. */
+void watch_slot(struct slot *slot);
+void watch_on_tick(uv_timer_t *timer);
+
+/* pool_output.c */
+bool output_open(struct slot *slot, int which, int fd);
+/* Bytes that the child (or a read) brought, written by `note`. */
+void output_feed(struct slot *slot, int which, struct note *note, umbel_str bytes);
+/* The job is over: what it left without a newline is a line. */
+void output_end_job(struct slot *slot, struct note *note);
+/* The child is gone: reads what is left, belonging to `note`, and closes. */
+void output_close(struct slot *slot, struct note *note);
+
+#endif
