@@ -1,8 +1,9 @@
 /* child.c: a child's life: read, call, write. Straight-line code; the parent has the loop.
  *
- * End of file from the parent means exit. The child announces what it put into the ring when its input runs dry, or at the end of a
- * task once the oldest unannounced frame is 200 us old, so that a batch costs one system call and a single task no delay.
- * It leaves by _exit only: exit handlers belong to the process it was forked from. */
+ * End of file from the parent means exit. The child announces what it put into the ring when its input runs
+ * dry, or at the end of a task once the oldest unannounced frame is 200 us old, so that a batch costs one
+ * system call and a single task no delay. It leaves by _exit only: exit handlers belong to the process it was
+ * forked from. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -34,7 +35,8 @@ struct child {
     uint64_t unannounced; /* when the oldest frame was written that no bell has told of; 0 = none */
 };
 
-/* ---- writing ------------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ------------------------------------------------------------------------------------------------- */
 
 static void write_all(const void *data, size_t size)
 {
@@ -121,7 +123,8 @@ static void send_done(struct child *child, const struct outcome *outcome)
         child->unannounced = child->now;
 }
 
-/* ---- the task's port ------------------------------------------------------------------------------------------ */
+/* ---- the task's port
+ * ------------------------------------------------------------------------------------------ */
 
 static void port_say(void *self, umbel_level level, umbel_str line)
 {
@@ -141,10 +144,12 @@ static void port_progress(void *self, umbel_str value)
 static bool port_cancelled(void *self)
 {
     struct child *child = self;
-    return child->number && atomic_load_explicit(&child->page->cancelled, memory_order_relaxed) == child->number;
+    return child->number &&
+           atomic_load_explicit(&child->page->cancelled, memory_order_relaxed) == child->number;
 }
 
-/* ---- what tasks write to stdout and stderr ---------------------------------------------------------------------- */
+/* ---- what tasks write to stdout and stderr
+ * ---------------------------------------------------------------------- */
 
 static bool written(int *which)
 {
@@ -155,7 +160,8 @@ static bool written(int *which)
     return (ready[*which - CHILD_OUT].revents & POLLIN) != 0;
 }
 
-/* All that the job wrote is read back by the child itself, so that each line goes to the right job of a batch. */
+/* All that the job wrote is read back by the child itself, so that each line goes to the right job of a
+ * batch. */
 static void collect_output(struct child *child)
 {
     char chunk[OUTPUT_CHUNK];
@@ -178,9 +184,11 @@ static void collect_output(struct child *child)
     page_unlock_output(child->page);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------------------- */
 
-static bool read_call(struct child *child, const struct frame *frame, struct message *msg, struct task_call *call)
+static bool read_call(struct child *child, const struct frame *frame, struct message *msg,
+                      struct task_call *call)
 {
     struct frame_run run;
     umbel_str packed = frame->payload;
@@ -236,7 +244,8 @@ static void handle(struct child *child, const struct frame *frame)
         leave(child);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------------- */
 
 /* More input. What is ready is announced before the child would wait. */
 static void fill(struct child *child)
@@ -275,7 +284,8 @@ static _Noreturn void serve(struct child *child)
     }
 }
 
-/* ---- birth --------------------------------------------------------------------------------------------------- */
+/* ---- birth
+ * --------------------------------------------------------------------------------------------------- */
 
 static void wake(int signal_number)
 {

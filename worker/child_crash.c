@@ -1,8 +1,9 @@
 /* child_crash.c: a backtrace out of a crash.
  *
- * The handler runs on a stack of its own (a stack overflow has none left) and stores bare addresses in the shared page;
- * names are found by the parent, at leisure. The signal is then raised again with its default action, so the child dies of
- * what it would have died of, core file included. A second fault inside the handler ends the child at once. */
+ * The handler runs on a stack of its own (a stack overflow has none left) and stores bare addresses in the
+ * shared page; names are found by the parent, at leisure. The signal is then raised again with its default
+ * action, so the child dies of what it would have died of, core file included. A second fault inside the
+ * handler ends the child at once. */
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <signal.h>
@@ -38,7 +39,8 @@ static void on_crash(int signal_number, siginfo_t *info, void *context)
 void crash_watch(struct child_page *page)
 {
     struct sigaction action = {.sa_sigaction = on_crash};
-    void *memory = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     crash_page = page;
     action.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER);
     if (memory == MAP_FAILED)
@@ -62,7 +64,8 @@ static void describe_address(void *address, int number, struct buffer *out)
         return;
     }
     /* What addr2line and gdb take: the file and the offset in it. */
-    buffer_format(out, "  #%d %s+0x%tx", number, base_name(info.dli_fname), (char *)address - (char *)info.dli_fbase);
+    buffer_format(out, "  #%d %s+0x%tx", number, base_name(info.dli_fname),
+                  (char *)address - (char *)info.dli_fbase);
     if (info.dli_sname)
         buffer_format(out, " %s+0x%tx", info.dli_sname, (char *)address - (char *)info.dli_saddr);
     buffer_byte(out, '\n');

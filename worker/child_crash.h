@@ -8,7 +8,8 @@
 void crash_preload(void);
 /* In a child: from now on a crash leaves its addresses in the page and then happens as it would have. */
 void crash_watch(struct child_page *page);
-/* In the parent, which has the same modules at the same addresses: one line per frame. Nothing when none was left. */
+/* In the parent, which has the same modules at the same addresses: one line per frame. Nothing when none was
+ * left. */
 void crash_describe(const struct child_page *page, struct buffer *out);
 
 #endif

@@ -1,16 +1,20 @@
 /* child_page.h: the memory that parent and one child share.
  *
- * Claim word. Run frames are numbered. Before it runs frame n the child claims it by compare-and-swap; the parent takes
- * back everything that has not started by moving the fence past it in the same word. So taking back is exact without
- * the child's help, also of one that is stopped, and at a death the parent knows which job was running.
+ * Claim word. Run frames are numbered. Before it runs frame n the child claims it by compare-and-swap; the
+ * parent takes back everything that has not started by moving the fence past it in the same word. So taking
+ * back is exact without the child's help, also of one that is stopped, and at a death the parent knows which
+ * job was running.
  *
- * Ring. Frames from child to parent, one writer and one reader, no system call. The child rings a bell (one frame on
- * its socket) when there is something to see; `bell` says that one is on its way, so that they do not pile up.
+ * Ring. Frames from child to parent, one writer and one reader, no system call. The child rings a bell (one
+ * frame on its socket) when there is something to see; `bell` says that one is on its way, so that they do
+ * not pile up.
  *
- * Output lock. Both ends read the pipes behind a task's stdout and stderr: the child at the end of each task, the parent
- * while a task runs. Whoever holds the lock knows whose bytes they are. The parent only ever tries.
+ * Output lock. Both ends read the pipes behind a task's stdout and stderr: the child at the end of each task,
+ * the parent while a task runs. Whoever holds the lock knows whose bytes they are. The parent only ever
+ * tries.
  *
- * A child runs other people's code and may scribble anywhere: the parent believes nothing here that could harm it. */
+ * A child runs other people's code and may scribble anywhere: the parent believes nothing here that could
+ * harm it. */
 #ifndef WORKER_CHILD_PAGE_H
 #define WORKER_CHILD_PAGE_H
 
@@ -33,13 +37,13 @@ struct child_crash {
 };
 
 struct child_page {
-    _Alignas(64) _Atomic uint64_t claim;      /* started << 32 | fence */
-    _Atomic uint64_t started_at;              /* monotonic ns at which `started` began */
-    _Alignas(64) _Atomic uint32_t ring_tail;  /* bytes ever written; the child's */
-    _Atomic uint32_t bell;                    /* 1: a bell is on its way */
-    _Atomic uint32_t output_lock;             /* 1: held */
-    _Alignas(64) _Atomic uint32_t ring_head;  /* bytes ever read; the parent's */
-    _Atomic uint32_t cancelled;               /* number of the job that was asked to stop */
+    _Alignas(64) _Atomic uint64_t claim;     /* started << 32 | fence */
+    _Atomic uint64_t started_at;             /* monotonic ns at which `started` began */
+    _Alignas(64) _Atomic uint32_t ring_tail; /* bytes ever written; the child's */
+    _Atomic uint32_t bell;                   /* 1: a bell is on its way */
+    _Atomic uint32_t output_lock;            /* 1: held */
+    _Alignas(64) _Atomic uint32_t ring_head; /* bytes ever read; the parent's */
+    _Atomic uint32_t cancelled;              /* number of the job that was asked to stop */
     struct child_crash crash;
     _Alignas(64) uint8_t ring[CHILD_RING_SIZE];
 };
@@ -61,10 +65,12 @@ static inline bool page_before(uint32_t a, uint32_t b)
 }
 
 /* ---- ring ---- */
-/* Child: room for a frame of `size` <= CHILD_RING_FRAME_MAX bytes, to be followed by ring_commit; NULL: full. */
+/* Child: room for a frame of `size` <= CHILD_RING_FRAME_MAX bytes, to be followed by ring_commit; NULL: full.
+ */
 void *ring_reserve(struct child_page *page, size_t size);
 void ring_commit(struct child_page *page, size_t size);
-/* Parent: the oldest frame. UMBEL_OK, UMBEL_BUSY (empty), UMBEL_PROTOCOL (scribbled over). Valid until ring_release. */
+/* Parent: the oldest frame. UMBEL_OK, UMBEL_BUSY (empty), UMBEL_PROTOCOL (scribbled over). Valid until
+ * ring_release. */
 int ring_peek(struct child_page *page, struct frame *frame);
 void ring_release(struct child_page *page, const struct frame *frame);
 bool ring_empty(const struct child_page *page);

@@ -1,7 +1,8 @@
 /* fork_process.c: the fork server's own process: forks a child per request, reports its end, nothing else.
  *
- * It stays as small and as boring as it can: no loop library, no allocation after the start, one thread. It ends when the
- * worker's end of the socket closes, and takes every child and what they left behind with it. */
+ * It stays as small and as boring as it can: no loop library, no allocation after the start, one thread. It
+ * ends when the worker's end of the socket closes, and takes every child and what they left behind with it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,7 +36,8 @@ struct birth {
     int socket[2], out[2], err[2]; /* [0] the parent's, [1] the child's */
 };
 
-/* ---- signals and descriptors ---------------------------------------------------------------------------------- */
+/* ---- signals and descriptors
+ * ---------------------------------------------------------------------------------- */
 
 static void reset_signals(void)
 {
@@ -62,7 +64,8 @@ static void deal_descriptors(const int *from, int count, int first)
     close_range((unsigned)(first + count), ~0u, 0);
 }
 
-/* ---- child --------------------------------------------------------------------------------------------------- */
+/* ---- child
+ * --------------------------------------------------------------------------------------------------- */
 
 static void oom_first(void)
 {
@@ -75,7 +78,8 @@ static void oom_first(void)
     close(fd);
 }
 
-static _Noreturn void live(const struct fork_process *server, int slot, const struct birth *birth, int server_pid)
+static _Noreturn void live(const struct fork_process *server, int slot, const struct birth *birth,
+                           int server_pid)
 {
     const int descriptors[] = {birth->out[1], birth->err[1], birth->socket[1], birth->out[0], birth->err[0]};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -89,7 +93,8 @@ static _Noreturn void live(const struct fork_process *server, int slot, const st
     child_run(server->setup.registry, &server->setup.pages[slot], server->setup.worker_name);
 }
 
-/* ---- births -------------------------------------------------------------------------------------------------- */
+/* ---- births
+ * -------------------------------------------------------------------------------------------------- */
 
 static void close_pair(const int pair[2])
 {
@@ -118,7 +123,8 @@ static int birth_open(struct birth *birth)
     return 0;
 }
 
-/* A blocked send waits for the worker, which is what the server is there for; EPIPE shows as end of file soon. */
+/* A blocked send waits for the worker, which is what the server is there for; EPIPE shows as end of file
+ * soon. */
 static void report(const struct fork_report *body, const int *fds, size_t count)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))] = {0};
@@ -174,7 +180,8 @@ static void give_birth(struct fork_process *server, int slot)
     birth_close(&birth);
 }
 
-/* ---- deaths -------------------------------------------------------------------------------------------------- */
+/* ---- deaths
+ * -------------------------------------------------------------------------------------------------- */
 
 static double seconds(struct timeval time)
 {
@@ -213,7 +220,8 @@ static bool bury_one(struct fork_process *server)
     return true;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void settle_in(const struct fork_setup *setup)
 {
@@ -232,7 +240,8 @@ static void settle_in(const struct fork_setup *setup)
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     dup2(null, 0);
     close(null);
-    /* The socket's end tells us that the worker is gone; this is for the case that somebody else holds it open. */
+    /* The socket's end tells us that the worker is gone; this is for the case that somebody else holds it
+     * open. */
     prctl(PR_SET_PDEATHSIG, SIGUSR2);
     if (getppid() != setup->parent)
         _exit(0);

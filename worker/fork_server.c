@@ -1,7 +1,7 @@
 /* fork_server.c: the worker's end of the fork server: asks for children, reads reports of births and deaths.
  *
- * The socket keeps message borders, so one receive is one report. When it ends the server is gone, and with it (by
- * PR_SET_PDEATHSIG) all children: `lost` is called once. */
+ * The socket keeps message borders, so one receive is one report. When it ends the server is gone, and with
+ * it (by PR_SET_PDEATHSIG) all children: `lost` is called once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -32,7 +32,8 @@ static size_t pages_size(void)
     return FORK_SERVER_SLOTS * sizeof(struct child_page);
 }
 
-/* ---- start --------------------------------------------------------------------------------------------------- */
+/* ---- start
+ * --------------------------------------------------------------------------------------------------- */
 
 static int fork_process(struct fork_server *server, const char *worker_name, const int ends[2])
 {
@@ -49,7 +50,8 @@ static int start(struct fork_server *server, const char *worker_name)
 {
     int ends[2];
     /* Pages nobody touches cost nothing, so there is one for every slot from the start. */
-    void *pages = mmap(NULL, pages_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *pages =
+        mmap(NULL, pages_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pages == MAP_FAILED)
         return UMBEL_SYSTEM;
     server->pages = pages;
@@ -79,7 +81,8 @@ int fork_server_start(struct fork_server **out, const struct registry *registry,
     return UMBEL_OK;
 }
 
-/* ---- reports ------------------------------------------------------------------------------------------------- */
+/* ---- reports
+ * ------------------------------------------------------------------------------------------------- */
 
 static void lose(struct fork_server *server, const char *why)
 {
@@ -119,10 +122,12 @@ static void close_ends(const struct child_ends *ends)
         close(ends->handle);
 }
 
-static void report_birth(struct fork_server *server, const struct fork_report *report, const struct msghdr *msg)
+static void report_birth(struct fork_server *server, const struct fork_report *report,
+                         const struct msghdr *msg)
 {
     struct child_ends ends;
-    if (!take_ends(msg, report->has_handle, &ends)) /* out of descriptors: it sees its end and leaves, `ended` comes */
+    if (!take_ends(msg, report->has_handle,
+                   &ends)) /* out of descriptors: it sees its end and leaves, `ended` comes */
         kill(report->pid, SIGKILL);
     else if (server->events)
         server->events->born(server->self, report->slot, report->pid, &ends);
@@ -150,8 +155,8 @@ static bool read_report(struct fork_server *server)
     if (report.kind == FORK_BORN)
         report_birth(server, &report, &msg);
     else if (server->events)
-        server->events->ended(server->self, report.slot, report.pid, report.status, (size_t)report.memory_peak,
-                              report.cpu_seconds);
+        server->events->ended(server->self, report.slot, report.pid, report.status,
+                              (size_t)report.memory_peak, report.cpu_seconds);
     return true;
 }
 
@@ -167,8 +172,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         ;
 }
 
-void fork_server_attach(struct fork_server *server, struct loop *loop, const struct fork_server_events *events,
-                        void *self)
+void fork_server_attach(struct fork_server *server, struct loop *loop,
+                        const struct fork_server_events *events, void *self)
 {
     server->events = events;
     server->self = self;
@@ -180,7 +185,8 @@ void fork_server_attach(struct fork_server *server, struct loop *loop, const str
     uv_poll_start(&server->poll, UV_READABLE, on_readable);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------ */
+/* ---- requests
+ * ------------------------------------------------------------------------------------------------ */
 
 int fork_server_spawn(struct fork_server *server, int slot)
 {
@@ -210,7 +216,8 @@ const struct registry *fork_server_registry(const struct fork_server *server)
     return server->registry;
 }
 
-/* ---- stop ---------------------------------------------------------------------------------------------------- */
+/* ---- stop
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* The server leaves when its socket ends. One that is stopped or stuck is killed. */
 static void await_exit(int pid)

@@ -1,4 +1,5 @@
-/* frame.c: writing and reading frames. A frame that lies about its size is refused before anything is looked at. */
+/* frame.c: writing and reading frames. A frame that lies about its size is refused before anything is looked
+ * at. */
 #include "worker/frame.h"
 
 #define PIECES (sizeof(((struct frame_pieces *)0)->piece) / sizeof(umbel_str))

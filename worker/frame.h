@@ -1,8 +1,9 @@
 /* frame.h: what parent and child say to each other, one length-framed, versioned frame at a time.
  *
- * The same frames travel over the child's socket and through its shared ring. They go both ways from the first day: a
- * child may submit, wait and stream parts through its parent. Kinds that nobody carries out yet are read and ignored,
- * never a broken protocol. Numbers are host order: both ends are one program on one machine. */
+ * The same frames travel over the child's socket and through its shared ring. They go both ways from the
+ * first day: a child may submit, wait and stream parts through its parent. Kinds that nobody carries out yet
+ * are read and ignored, never a broken protocol. Numbers are host order: both ends are one program on one
+ * machine. */
 #ifndef WORKER_FRAME_H
 #define WORKER_FRAME_H
 

@@ -1,7 +1,8 @@
 /* pool_births.c: children wanted against children alive. There is no other restart path.
  *
- * A child that served and then died is replaced at once. One that dies before it is ready (a hook that fails, a library
- * that is missing) would be born and die for ever at full speed: each such death in a row doubles a pause, up to 2 s. */
+ * A child that served and then died is replaced at once. One that dies before it is ready (a hook that fails,
+ * a library that is missing) would be born and die for ever at full speed: each such death in a row doubles a
+ * pause, up to 2 s. */
 #include "worker/pool_prefork.h"
 
 #define BRAKE_FIRST_MS 100

@@ -1,8 +1,9 @@
 /* pool_output.c: what children write to stdout and stderr, as lines of the log with the right job.
  *
- * The child reads back what a task wrote when the task ends and sends it as a frame; while a task runs the parent reads the
- * same pipes, so that a long task's lines come when they are written and a full pipe never stops it. The lock of the page
- * tells whose bytes they are. A flood is read and dropped past a number of lines a second, and counted. */
+ * The child reads back what a task wrote when the task ends and sends it as a frame; while a task runs the
+ * parent reads the same pipes, so that a long task's lines come when they are written and a full pipe never
+ * stops it. The lock of the page tells whose bytes they are. A flood is read and dropped past a number of
+ * lines a second, and counted. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static void say(struct slot *slot, struct note *note, umbel_level level, umbel_s
     pool->events->said(pool->self, note ? note->job : NULL, slot->pid, level, line);
 }
 
-/* ---- the flood ------------------------------------------------------------------------------------------------ */
+/* ---- the flood
+ * ------------------------------------------------------------------------------------------------ */
 
 static void tell_dropped(struct slot *slot, struct note *note)
 {
@@ -50,7 +52,8 @@ static bool allowed(struct slot *slot, struct note *note)
     return false;
 }
 
-/* ---- lines --------------------------------------------------------------------------------------------------- */
+/* ---- lines
+ * --------------------------------------------------------------------------------------------------- */
 
 static void end_line(struct slot *slot, struct output *out, struct note *note)
 {
@@ -106,15 +109,16 @@ void output_end_job(struct slot *slot, struct note *note)
     tell_dropped(slot, note);
 }
 
-/* ---- pipes --------------------------------------------------------------------------------------------------- */
+/* ---- pipes
+ * --------------------------------------------------------------------------------------------------- */
 
 static int which_of(const struct slot *slot, const struct output *out)
 {
     return slot->out[1] == out;
 }
 
-/* One read, whose bytes belong to the job that runs: under the lock it cannot end, and all that jobs before it wrote is
- * in the ring, which is read first. False: nothing was read. Both the pipe and we come again. */
+/* One read, whose bytes belong to the job that runs: under the lock it cannot end, and all that jobs before
+ * it wrote is in the ring, which is read first. False: nothing was read. Both the pipe and we come again. */
 static bool read_pipe(struct slot *slot, struct output *out, bool locked)
 {
     char bytes[READ_SIZE];
@@ -177,7 +181,8 @@ static void on_closed(uv_handle_t *handle)
 void output_close(struct slot *slot, struct note *note)
 {
     for (int i = 0; i < 2; i++)
-        for (int reads = 0; slot->out[i] && reads < READS_AT_END && read_pipe(slot, slot->out[i], true); reads++)
+        for (int reads = 0; slot->out[i] && reads < READS_AT_END && read_pipe(slot, slot->out[i], true);
+             reads++)
             ;
     output_end_job(slot, note);
     for (int i = 0; i < 2; i++) {

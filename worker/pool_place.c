@@ -1,4 +1,5 @@
-/* pool_place.c: which job goes to which child: to an idle one first, else behind jobs that will soon be over. */
+/* pool_place.c: which job goes to which child: to an idle one first, else behind jobs that will soon be over.
+ */
 #include "worker/lookahead.h"
 #include "worker/pool_prefork.h"
 #include "worker/registry.h"
@@ -6,7 +7,8 @@
 /* A job of role reader decodes one body. */
 #define READER_NS 50000
 
-/* ---- lists --------------------------------------------------------------------------------------------------- */
+/* ---- lists
+ * --------------------------------------------------------------------------------------------------- */
 
 void note_push(struct note_list *list, struct note *note)
 {
@@ -34,7 +36,8 @@ void note_remove(struct note_list *list, struct note *note)
     list->count--;
 }
 
-/* ---- choosing ------------------------------------------------------------------------------------------------ */
+/* ---- choosing
+ * ------------------------------------------------------------------------------------------------ */
 
 static uint64_t cost_of(const struct prefork *pool, const struct job *job)
 {
@@ -51,7 +54,8 @@ static struct slot *choose(struct prefork *pool)
     struct slot *best = NULL;
     for (int i = 0; i < pool->used; i++) {
         struct slot *slot = &pool->slots[i];
-        if (!slot_ready(slot) || !lookahead_allows(pool->options.look_ahead, slot->jobs.count, slot->queued_ns))
+        if (!slot_ready(slot) ||
+            !lookahead_allows(pool->options.look_ahead, slot->jobs.count, slot->queued_ns))
             continue;
         if (slot->jobs.count == 0)
             return slot;

@@ -1,7 +1,7 @@
 /* pool_prefork.c: the pool of child processes: the contract of pool.h on top of slots.
  *
- * See pool_prefork.h for the files. Callbacks that must not come from inside a call of the contract (a cancelled job's end,
- * room, stopped) come from the hook at the end of the turn. */
+ * See pool_prefork.h for the files. Callbacks that must not come from inside a call of the contract (a
+ * cancelled job's end, room, stopped) come from the hook at the end of the turn. */
 #include <signal.h>
 #include <stdlib.h>
 #include "common/clock.h"
@@ -12,7 +12,8 @@
 
 #define LOOK_AHEAD_DEFAULT 64
 
-/* ---- notes --------------------------------------------------------------------------------------------------- */
+/* ---- notes
+ * --------------------------------------------------------------------------------------------------- */
 
 static struct note *note_make(struct prefork *pool, struct job *job)
 {
@@ -51,7 +52,8 @@ void prefork_refuse(struct prefork *pool, struct note *note, enum outcome_kind v
     prefork_settle_soon(pool);
 }
 
-/* ---- the end of a turn ---------------------------------------------------------------------------------------- */
+/* ---- the end of a turn
+ * ---------------------------------------------------------------------------------------- */
 
 static void finish_refused(struct prefork *pool)
 {
@@ -114,7 +116,8 @@ void prefork_settle_soon(struct prefork *pool)
     loop_mark(pool->loop, &pool->turn);
 }
 
-/* ---- contract: jobs ------------------------------------------------------------------------------------------- */
+/* ---- contract: jobs
+ * ------------------------------------------------------------------------------------------- */
 
 static uint32_t room(const struct pool *base)
 {
@@ -151,8 +154,8 @@ static int dispatch(struct pool *base, struct job *job)
     return UMBEL_OK;
 }
 
-/* Out of whatever list it is in, unless it has started. What else was taken back with it is given again at the end of the
- * turn, so that many can be taken back one after the other. */
+/* Out of whatever list it is in, unless it has started. What else was taken back with it is given again at
+ * the end of the turn, so that many can be taken back one after the other. */
 static bool withdraw(struct prefork *pool, struct note *note)
 {
     if (note->refused)
@@ -196,7 +199,8 @@ static void cancel(struct pool *base, struct job *job, double kill_after)
     watch_within(pool, 1);
 }
 
-/* ---- contract: children --------------------------------------------------------------------------------------- */
+/* ---- contract: children
+ * --------------------------------------------------------------------------------------- */
 
 static int resize(struct pool *base, int concurrency)
 {
@@ -236,7 +240,8 @@ static void stop(struct pool *base, double grace)
     prefork_settle_soon(pool);
 }
 
-/* ---- open and free -------------------------------------------------------------------------------------------- */
+/* ---- open and free
+ * -------------------------------------------------------------------------------------------- */
 
 static void release(struct prefork *pool)
 {

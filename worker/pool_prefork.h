@@ -7,7 +7,8 @@
  *     pool_watch.c     the tick: limits, memory, long jobs with others behind them
  *     pool_output.c    lines out of what children write
  *
- * A job is in exactly one list: the backlog, one slot's, or the refused ones. A slot is one child after another. */
+ * A job is in exactly one list: the backlog, one slot's, or the refused ones. A slot is one child after
+ * another. */
 #ifndef WORKER_POOL_PREFORK_H
 #define WORKER_POOL_PREFORK_H
 
@@ -44,7 +45,7 @@ struct output {
     int fd;
     umbel_level level;
     uint32_t fill;
-    bool cut;        /* the rest of a line that was too long is skipped */
+    bool cut; /* the rest of a line that was too long is skipped */
     bool closing;
     char line[OUTPUT_LINE_MAX];
 };
@@ -69,17 +70,17 @@ struct slot {
     bool large_due;      /* the ring has announced it */
     struct child_page *page;
     struct note_list jobs;
-    uint64_t queued_ns;  /* cost of all of them */
+    uint64_t queued_ns; /* cost of all of them */
     uint32_t next_number;
-    uint64_t given;      /* jobs since birth */
-    bool unborn;         /* it has never been ready */
-    bool retiring;       /* gets nothing more, leaves when done */
-    bool overdue;        /* the job that runs takes longer than others should wait for */
-    bool touched;        /* it ran something since its memory was last looked at */
+    uint64_t given; /* jobs since birth */
+    bool unborn;    /* it has never been ready */
+    bool retiring;  /* gets nothing more, leaves when done */
+    bool overdue;   /* the job that runs takes longer than others should wait for */
+    bool touched;   /* it ran something since its memory was last looked at */
     enum outcome_kind kill_kind;
     uint32_t kill_number; /* job it was killed for; 0 = none */
     const char *kill_why;
-    char hook_why[208];  /* why it never became ready */
+    char hook_why[208]; /* why it never became ready */
     size_t memory_peak;
     uint64_t sampled_at; /* loop ms of the last look at its memory */
     struct output *out[2];
@@ -101,17 +102,17 @@ struct prefork {
     bool stopping, lost, stopped;
     double stop_at; /* monotonic seconds after which children are killed */
 
-    struct note_list backlog;   /* accepted, not given to a child */
-    struct note_list refused;   /* to be finished at the end of the turn, without having run */
-    uint32_t outstanding;       /* given to children */
-    int overdue;                /* slots that are */
-    struct note *spare;         /* notes to use again */
-    uint64_t *task_mean;        /* per task of the registry, ns */
-    uint64_t mean;              /* of all jobs */
+    struct note_list backlog; /* accepted, not given to a child */
+    struct note_list refused; /* to be finished at the end of the turn, without having run */
+    uint32_t outstanding;     /* given to children */
+    int overdue;              /* slots that are */
+    struct note *spare;       /* notes to use again */
+    uint64_t *task_mean;      /* per task of the registry, ns */
+    uint64_t mean;            /* of all jobs */
 
     uv_timer_t tick, brake;
     uint64_t tick_period;
-    int early_deaths; /* in a row, before they were ready */
+    int early_deaths;     /* in a row, before they were ready */
     uint64_t brake_until; /* loop ms */
     int in_birth;
     struct turn_hook turn; /* settle: refused jobs, room, stopped */

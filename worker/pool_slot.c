@@ -1,8 +1,9 @@
 /* pool_slot.c: one child after another in one slot: what it says, what it is given, how it ends.
  *
- * A child is not believed. Frames are checked against what was given; a child that breaks the protocol is killed like one
- * that hangs. At its end everything it managed to say is read first, so that a job whose outcome was already written is
- * done, the one that had started and was not done is the one that died, and those behind it start elsewhere. */
+ * A child is not believed. Frames are checked against what was given; a child that breaks the protocol is
+ * killed like one that hangs. At its end everything it managed to say is read first, so that a job whose
+ * outcome was already written is done, the one that had started and was not done is the one that died, and
+ * those behind it start elsewhere. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,7 +43,8 @@ bool slot_ready(const struct slot *slot)
     return slot->state == SLOT_READY && !slot->retiring && !used_up(slot);
 }
 
-/* ---- giving and taking back ---------------------------------------------------------------------------------- */
+/* ---- giving and taking back
+ * ---------------------------------------------------------------------------------- */
 
 static struct frame_run run_make(const struct prefork *pool, const struct job *job)
 {
@@ -89,7 +91,8 @@ static void forget(struct slot *slot, struct note *note)
     note->slot = NULL;
 }
 
-/* Numbers in the order they were given; the newest goes first, so that the oldest ends at the backlog's front. */
+/* Numbers in the order they were given; the newest goes first, so that the oldest ends at the backlog's
+ * front. */
 static void return_after(struct slot *slot, uint32_t started)
 {
     struct note *note;
@@ -117,7 +120,8 @@ struct note *slot_running(struct slot *slot, uint64_t *since)
     return NULL;
 }
 
-/* ---- killing and retiring ------------------------------------------------------------------------------------ */
+/* ---- killing and retiring
+ * ------------------------------------------------------------------------------------ */
 
 void slot_signal(const struct slot *slot, int signal_number)
 {
@@ -136,8 +140,8 @@ void slot_kill(struct slot *slot, const char *why)
     slot_signal(slot, SIGKILL);
 }
 
-/* First nothing else can start there; then, if it is still that job, the child is killed. So the blow never hits
- * another job, and a job that ended in time keeps its outcome. */
+/* First nothing else can start there; then, if it is still that job, the child is killed. So the blow never
+ * hits another job, and a job that ended in time keeps its outcome. */
 bool slot_kill_for(struct slot *slot, struct note *note, enum outcome_kind kind, const char *why)
 {
     slot_take_back(slot);
@@ -164,11 +168,13 @@ void slot_retire(struct slot *slot)
         say_bye(slot);
 }
 
-/* ---- frames from the child ----------------------------------------------------------------------------------- */
+/* ---- frames from the child
+ * ----------------------------------------------------------------------------------- */
 
 static void break_off(struct slot *slot)
 {
-    log_line(slot->pool->options.log, UMBEL_ERROR, "pool", "child %d broke the protocol and is killed", slot->pid);
+    log_line(slot->pool->options.log, UMBEL_ERROR, "pool", "child %d broke the protocol and is killed",
+             slot->pid);
     slot_kill(slot, "it broke the protocol");
 }
 
@@ -310,7 +316,8 @@ void slot_drain(struct slot *slot)
     drain_ring(slot);
 }
 
-/* ---- the socket ---------------------------------------------------------------------------------------------- */
+/* ---- the socket
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Bells, and the frames that were too large for the ring, each in its place among those of the ring. */
 static bool read_socket(struct slot *slot)
@@ -318,7 +325,8 @@ static bool read_socket(struct slot *slot)
     struct frame frame;
     size_t used;
     int code;
-    while ((code = frame_read(buffer_head(&slot->large), buffer_length(&slot->large), &frame, &used)) == UMBEL_OK) {
+    while ((code = frame_read(buffer_head(&slot->large), buffer_length(&slot->large), &frame, &used)) ==
+           UMBEL_OK) {
         slot_drain(slot);
         if (frame.kind != FRAME_BELL) {
             if (!slot->large_due)
@@ -349,14 +357,15 @@ static void on_down(void *self, int code, const char *why)
     struct slot *slot = self;
     (void)code;
     (void)why;
-    /* A task may have closed what it does not own; without its socket the child is of no use. Else it has ended, and
-     * the fork server tells how: a blow to the dead changes nothing. */
+    /* A task may have closed what it does not own; without its socket the child is of no use. Else it has
+     * ended, and the fork server tells how: a blow to the dead changes nothing. */
     slot_signal(slot, SIGKILL);
 }
 
 static const struct stream_events stream_calls = {NULL, on_data, on_down, NULL};
 
-/* ---- birth --------------------------------------------------------------------------------------------------- */
+/* ---- birth
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool open_stream(struct slot *slot, int fd)
 {
@@ -385,7 +394,8 @@ static void on_born(void *self, int index, int pid, const struct child_ends *end
         slot_retire(slot);
 }
 
-/* ---- end ----------------------------------------------------------------------------------------------------- */
+/* ---- end
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* What the socket still holds. Grandchildren may keep the other end open, so nobody waits for its end. */
 static void read_rest(struct slot *slot)
@@ -414,7 +424,8 @@ static const char *died_of(const struct slot *slot, int wait_status, char out[30
     return out;
 }
 
-static struct outcome death_make(const struct slot *slot, const struct note *note, int wait_status, double cpu)
+static struct outcome death_make(const struct slot *slot, const struct note *note, int wait_status,
+                                 double cpu)
 {
     bool ours = slot->kill_number == note->number;
     return (struct outcome){.kind = ours ? slot->kill_kind : OUTCOME_DIED,
@@ -488,7 +499,8 @@ static void on_ended(void *self, int index, int pid, int wait_status, size_t mem
     if (slot->state == SLOT_EMPTY)
         return;
     if (pid == 0)
-        log_line(pool->options.log, UMBEL_ERROR, "pool", "a child could not be made: %s", strerror(wait_status));
+        log_line(pool->options.log, UMBEL_ERROR, "pool", "a child could not be made: %s",
+                 strerror(wait_status));
     slot_end(slot, pid ? wait_status : 0, memory_peak, cpu_seconds);
 }
 

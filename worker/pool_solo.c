@@ -1,7 +1,8 @@
 /* pool_solo.c: tasks run in the worker itself, one per turn of the loop. For debuggers and for small places.
  *
- * Nothing here can stop a task: a crash takes the worker along, a hard time limit is reported when the task is over,
- * and a job that runs cannot be cancelled. While a task runs the worker does not answer its broker. */
+ * Nothing here can stop a task: a crash takes the worker along, a hard time limit is reported when the task
+ * is over, and a job that runs cannot be cancelled. While a task runs the worker does not answer its broker.
+ */
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -34,7 +35,8 @@ static void next_turn(struct solo *solo)
     uv_timer_start(&solo->timer, on_turn, 0, 0);
 }
 
-/* ---- the task's port ------------------------------------------------------------------------------------------ */
+/* ---- the task's port
+ * ------------------------------------------------------------------------------------------ */
 
 static void port_say(void *self, umbel_level level, umbel_str line)
 {
@@ -54,14 +56,16 @@ static bool port_cancelled(void *self)
     return false;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------------------- */
 
 static void note_limit(const struct job *job, struct outcome *outcome)
 {
     if (job->time_limit > 0 && outcome->runtime > job->time_limit && outcome->kind != OUTCOME_READ)
         *outcome = (struct outcome){.kind = OUTCOME_TIMED_OUT,
                                     .runtime = outcome->runtime,
-                                    .error_message = STR("the task ran over its time limit (solo: it was not stopped)")};
+                                    .error_message =
+                                        STR("the task ran over its time limit (solo: it was not stopped)")};
     outcome->pid = getpid();
 }
 
@@ -111,7 +115,8 @@ static void on_turn(uv_timer_t *timer)
         finish_stop(solo);
 }
 
-/* ---- contract ------------------------------------------------------------------------------------------------ */
+/* ---- contract
+ * ------------------------------------------------------------------------------------------------ */
 
 static uint32_t room(const struct pool *base)
 {

@@ -1,7 +1,7 @@
 /* pool_watch.c: the tick: what must be noticed although no event tells of it.
  *
- * Time limits, memory, kills that are due, jobs that others wait behind. It reads shared pages, so a child that hangs is
- * watched as well as one that works. The tick runs only while there is something to see. */
+ * Time limits, memory, kills that are due, jobs that others wait behind. It reads shared pages, so a child
+ * that hangs is watched as well as one that works. The tick runs only while there is something to see. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,13 +11,14 @@
 #include "worker/lookahead.h"
 #include "worker/pool_prefork.h"
 
-#define QUICK_MS 2   /* jobs wait behind others */
-#define CLOSE_MS 10  /* something has begun that was not told yet */
-#define LIMIT_MS 20  /* limits and kills that are due */
+#define QUICK_MS 2  /* jobs wait behind others */
+#define CLOSE_MS 10 /* something has begun that was not told yet */
+#define LIMIT_MS 20 /* limits and kills that are due */
 #define MEMORY_MS 100
 #define SHORT_NS 10000000u /* a job that ran less has not filled the memory */
 
-/* ---- memory --------------------------------------------------------------------------------------------------- */
+/* ---- memory
+ * --------------------------------------------------------------------------------------------------- */
 
 /* Resident bytes; 0 when the process is gone. */
 static size_t memory_of(int pid)
@@ -37,7 +38,8 @@ static size_t memory_of(int pid)
     return strtoul(resident, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Over the cap: the job that runs has done it, unless it has only just begun; then the child goes after it. */
+/* Over the cap: the job that runs has done it, unless it has only just begun; then the child goes after it.
+ */
 static void judge_memory(struct slot *slot, struct note *note, uint64_t ran)
 {
     if (!note)
@@ -63,7 +65,8 @@ static void watch_memory(struct slot *slot, struct note *note, uint64_t ran)
         judge_memory(slot, note, ran);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------- */
+/* ---- time
+ * ---------------------------------------------------------------------------------------------------- */
 
 static bool passed(double limit, uint64_t ran)
 {
@@ -122,7 +125,8 @@ static void watch_stop(struct prefork *pool)
     }
 }
 
-/* ---- the tick ------------------------------------------------------------------------------------------------ */
+/* ---- the tick
+ * ------------------------------------------------------------------------------------------------ */
 
 static uint64_t period_of(const struct slot *slot)
 {

@@ -1,7 +1,8 @@
 /* registry.c: the tasks and hooks of all modules, sorted by name.
  *
- * A module is data until its first task runs: everything in its table is checked here, once, so that a file that is no
- * module, or one built for another version, is one sentence at the start and not a crash in a child. */
+ * A module is data until its first task runs: everything in its table is checked here, once, so that a file
+ * that is no module, or one built for another version, is one sentence at the start and not a crash in a
+ * child. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -38,7 +39,8 @@ void registry_free(struct registry *registry)
     free(registry);
 }
 
-/* ---- looking up ---------------------------------------------------------------------------------------------- */
+/* ---- looking up
+ * ---------------------------------------------------------------------------------------------- */
 
 static int compare(umbel_str a, umbel_str b)
 {
@@ -86,7 +88,8 @@ size_t registry_index(const struct registry *registry, const umbel_task_def *def
     return position(registry, str_of(def->name));
 }
 
-/* ---- adding -------------------------------------------------------------------------------------------------- */
+/* ---- adding
+ * -------------------------------------------------------------------------------------------------- */
 
 /* Room for one more element of `size` bytes, doubling; NULL when memory is out. */
 static void *grown(void *array, size_t count, size_t size)
@@ -113,7 +116,8 @@ static int task_refuse(const umbel_task_def *def, const char *from, struct buffe
     return UMBEL_BAD_MODULE;
 }
 
-static int task_add(struct registry *registry, const umbel_task_def *def, const char *from, struct buffer *why)
+static int task_add(struct registry *registry, const umbel_task_def *def, const char *from,
+                    struct buffer *why)
 {
     int code = task_refuse(def, from, why);
     if (code)
@@ -205,8 +209,9 @@ int registry_load(struct registry *registry, const char *path, struct buffer *wh
     }
     const umbel_module_table *module = dlsym(library, "umbel_module");
     if (!module) {
-        buffer_format(why, "%s is not a module of tasks: it has no symbol umbel_module (is there a UMBEL_TASK in it?)",
-                      from);
+        buffer_format(
+            why, "%s is not a module of tasks: it has no symbol umbel_module (is there a UMBEL_TASK in it?)",
+            from);
         dlclose(library);
         return UMBEL_BAD_MODULE;
     }
@@ -214,7 +219,8 @@ int registry_load(struct registry *registry, const char *path, struct buffer *wh
     return code ? code : registry_add(registry, module, from, why);
 }
 
-/* ---- hooks --------------------------------------------------------------------------------------------------- */
+/* ---- hooks
+ * --------------------------------------------------------------------------------------------------- */
 
 static void end_before(const struct registry *registry, size_t count, void *user)
 {

@@ -1,4 +1,5 @@
-/* registry.h: the tasks this worker can run, by name. Filled before the fork server is started, read-only after. */
+/* registry.h: the tasks this worker can run, by name. Filled before the fork server is started, read-only
+ * after. */
 #ifndef WORKER_REGISTRY_H
 #define WORKER_REGISTRY_H
 
@@ -9,10 +10,12 @@ struct registry;
 
 struct registry *registry_new(void);
 void registry_free(struct registry *registry);
-/* Adds all tasks and hooks of a table (checked: magic, ABI, names, sizes). UMBEL_OK, UMBEL_BAD_MODULE, UMBEL_CONFLICT
- * (two tasks of one name), with one sentence in `why`. */
-int registry_add(struct registry *registry, const umbel_module_table *module, const char *from, struct buffer *why);
-/* Opens a shared object and adds its `umbel_module`. A path without a slash is looked for in the current folder first. */
+/* Adds all tasks and hooks of a table (checked: magic, ABI, names, sizes). UMBEL_OK, UMBEL_BAD_MODULE,
+ * UMBEL_CONFLICT (two tasks of one name), with one sentence in `why`. */
+int registry_add(struct registry *registry, const umbel_module_table *module, const char *from,
+                 struct buffer *why);
+/* Opens a shared object and adds its `umbel_module`. A path without a slash is looked for in the current
+ * folder first. */
 int registry_load(struct registry *registry, const char *path, struct buffer *why);
 const umbel_task_def *registry_find(const struct registry *registry, umbel_str name);
 size_t registry_count(const struct registry *registry);

@@ -66,20 +66,23 @@ uint64_t task_run(struct umbel_task *task, const struct task_call *call, struct 
         settle_silence(task);
     }
     if (task->outcome.kind == OUTCOME_SUCCESS || task->outcome.kind == OUTCOME_READ)
-        task->outcome.value = (umbel_str){(const char *)buffer_head(&task->value), buffer_length(&task->value)};
+        task->outcome.value =
+            (umbel_str){(const char *)buffer_head(&task->value), buffer_length(&task->value)};
     uint64_t now = clock_mono_ns();
     task->outcome.runtime = (double)(now - call->started_ns) * 1e-9;
     *outcome = task->outcome;
     return now;
 }
 
-/* ---- context ------------------------------------------------------------------------------------------------- */
+/* ---- context
+ * ------------------------------------------------------------------------------------------------- */
 
 /* Headers are borrowed bytes; a C string is made when a task asks. */
 static const char *text(const umbel_task *task, const char *const *kept, umbel_str from)
 {
     if (!*kept) /* caches are not part of what a task can see */
-        *(const char **)(uintptr_t)kept = arena_copy((struct arena *)(uintptr_t)&task->arena, from.data, from.size);
+        *(const char **)(uintptr_t)kept =
+            arena_copy((struct arena *)(uintptr_t)&task->arena, from.data, from.size);
     return *kept ? *kept : "";
 }
 
@@ -140,7 +143,8 @@ void *umbel_task_user(const umbel_task *task)
     return task->user;
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------- */
+/* ---- time
+ * ---------------------------------------------------------------------------------------------------- */
 
 double task_time_left(const struct umbel_task *task)
 {
@@ -204,7 +208,8 @@ int umbel_sleep(umbel_task *task, double seconds)
     return code;
 }
 
-/* ---- log ----------------------------------------------------------------------------------------------------- */
+/* ---- log
+ * ----------------------------------------------------------------------------------------------------- */
 
 void text_clean(char *data, size_t size)
 {

@@ -1,8 +1,9 @@
 /* task.h: one run of one task: what the public calls of umbel/task.h act on.
  *
- * Whoever runs tasks (a child, the solo pool) owns one struct umbel_task and uses it again for each job, so that a steady
- * state allocates nothing: task_init; then per job task_reset, fill a struct task_call, task_run; task_fini at the end. What a run
- * leaves in *outcome is borrowed from the task until the next task_reset. */
+ * Whoever runs tasks (a child, the solo pool) owns one struct umbel_task and uses it again for each job, so
+ * that a steady state allocates nothing: task_init; then per job task_reset, fill a struct task_call,
+ * task_run; task_fini at the end. What a run leaves in *outcome is borrowed from the task until the next
+ * task_reset. */
 #ifndef WORKER_TASK_H
 #define WORKER_TASK_H
 
@@ -42,10 +43,10 @@ struct umbel_task {
 
     const struct task_call *call; /* of the job that runs */
     const umbel_value *args, *kwargs;
-    struct arena arena;     /* everything decoded, and small copies */
-    struct buffer value;    /* the encoded result */
-    struct buffer progress; /* an encoded meta */
-    struct buffer text;     /* error message under construction */
+    struct arena arena;                           /* everything decoded, and small copies */
+    struct buffer value;                          /* the encoded result */
+    struct buffer progress;                       /* an encoded meta */
+    struct buffer text;                           /* error message under construction */
     const char *id, *root_id, *parent_id, *queue; /* NUL-terminated copies, made when asked for */
 
     bool settled; /* the first outcome was given */
@@ -57,7 +58,8 @@ void task_init(struct umbel_task *task, const struct task_port *port, const char
 void task_fini(struct umbel_task *task);
 /* Forgets the last job. */
 void task_reset(struct umbel_task *task);
-/* Decodes, checks, calls, or takes apart when call->def is NULL. Answers the time at which it ended (clock_mono_ns). */
+/* Decodes, checks, calls, or takes apart when call->def is NULL. Answers the time at which it ended
+ * (clock_mono_ns). */
 uint64_t task_run(struct umbel_task *task, const struct task_call *call, struct outcome *outcome);
 
 /* ---- between the files of the task ---- */

@@ -1,5 +1,5 @@
-/* task_args.c: matching the arguments of a call with the parameters that a task declares, by Python's rules and in
- * Python's words, because that is who often made the call. */
+/* task_args.c: matching the arguments of a call with the parameters that a task declares, by Python's rules
+ * and in Python's words, because that is who often made the call. */
 #include <stdio.h>
 #include "common/str.h"
 #include "worker/task.h"
@@ -30,7 +30,8 @@ static void describe(char out[160], const umbel_take *take, size_t index)
         snprintf(out, 160, "argument %zu", index + 1);
 }
 
-/* ---- who is missing, who is too much ------------------------------------------------------------------------- */
+/* ---- who is missing, who is too much
+ * ------------------------------------------------------------------------- */
 
 static int refuse_count(umbel_task *task, const umbel_take *takes, size_t count, size_t given)
 {
@@ -40,8 +41,8 @@ static int refuse_count(umbel_task *task, const umbel_take *takes, size_t count,
     if (least == count)
         return WRONG(task, "%s() takes %zu argument%s but %zu %s given", name_of(task), count,
                      count == 1 ? "" : "s", given, given == 1 ? "was" : "were");
-    return WRONG(task, "%s() takes from %zu to %zu arguments but %zu %s given", name_of(task), least, count, given,
-                 given == 1 ? "was" : "were");
+    return WRONG(task, "%s() takes from %zu to %zu arguments but %zu %s given", name_of(task), least, count,
+                 given, given == 1 ? "was" : "were");
 }
 
 static int refuse_missing(umbel_task *task, const umbel_take *takes, const bool *missing, size_t count)
@@ -61,8 +62,8 @@ static int refuse_missing(umbel_task *task, const umbel_take *takes, const bool 
         else
             buffer_format(&names, "number %zu", i + 1);
     }
-    int code = WRONG(task, "%s() missing %zu required argument%s: %.*s", name_of(task), all, all == 1 ? "" : "s",
-                     (int)buffer_length(&names), (const char *)buffer_head(&names));
+    int code = WRONG(task, "%s() missing %zu required argument%s: %.*s", name_of(task), all,
+                     all == 1 ? "" : "s", (int)buffer_length(&names), (const char *)buffer_head(&names));
     buffer_fini(&names);
     return code;
 }
@@ -85,9 +86,11 @@ static int check_names(umbel_task *task, const umbel_take *takes, size_t count)
     return UMBEL_OK;
 }
 
-/* ---- one by one ---------------------------------------------------------------------------------------------- */
+/* ---- one by one
+ * ---------------------------------------------------------------------------------------------- */
 
-static int refuse_value(umbel_task *task, const umbel_take *take, size_t index, const umbel_value *value, int code)
+static int refuse_value(umbel_task *task, const umbel_take *take, size_t index, const umbel_value *value,
+                        int code)
 {
     char which[160];
     describe(which, take, index);
@@ -99,8 +102,9 @@ static int refuse_value(umbel_task *task, const umbel_take *take, size_t index, 
     struct buffer shown;
     buffer_init(&shown, 256);
     value_repr(&shown, value, 80);
-    task_settle(task, OUTCOME_FAILURE, "ValueError", "%s() %s must be %s, and %.*s is not", name_of(task), which,
-                value_take_name(take->kind), (int)buffer_length(&shown), (const char *)buffer_head(&shown));
+    task_settle(task, OUTCOME_FAILURE, "ValueError", "%s() %s must be %s, and %.*s is not", name_of(task),
+                which, value_take_name(take->kind), (int)buffer_length(&shown),
+                (const char *)buffer_head(&shown));
     buffer_fini(&shown);
     return code;
 }

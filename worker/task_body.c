@@ -1,8 +1,8 @@
 /* task_body.c: opening the body of protocol 2, [args, kwargs, embed], in the child that will run it.
  *
- * The bytes come from whoever can reach the queue. What is refused here is refused with a reason under the task's id: a
- * body that cannot be read is OUTCOME_BAD_BODY, one that asks for what this version cannot do OUTCOME_UNSUPPORTED, a
- * value that C cannot hold a FAILURE ValueError that names the argument. */
+ * The bytes come from whoever can reach the queue. What is refused here is refused with a reason under the
+ * task's id: a body that cannot be read is OUTCOME_BAD_BODY, one that asks for what this version cannot do
+ * OUTCOME_UNSUPPORTED, a value that C cannot hold a FAILURE ValueError that names the argument. */
 #include <stdio.h>
 #include <strings.h>
 #include "common/str.h"
@@ -29,10 +29,11 @@ static void refuse_type(struct umbel_task *task, umbel_str type)
     if (type.size == 0)
         BAD(task, "ContentDisallowed", "the message names no content type");
     else if (str_equal(type, STR("application/x-python-serialize")))
-        BAD(task, "ContentDisallowed", "pickle (application/x-python-serialize) is refused; send json or msgpack");
+        BAD(task, "ContentDisallowed",
+            "pickle (application/x-python-serialize) is refused; send json or msgpack");
     else
-        BAD(task, "ContentDisallowed", "content type %.*s is refused; send application/json or application/x-msgpack",
-            SHOWN(type));
+        BAD(task, "ContentDisallowed",
+            "content type %.*s is refused; send application/json or application/x-msgpack", SHOWN(type));
 }
 
 static const struct codec_row *choose_codec(struct umbel_task *task)
@@ -45,9 +46,11 @@ static const struct codec_row *choose_codec(struct umbel_task *task)
         BAD(task, "ContentDisallowed", "content encoding %.*s is refused; send utf-8 or binary",
             SHOWN(msg->content_encoding));
     else if (msg->compression.size)
-        BAD(task, "DecodeError", "compressed bodies (%.*s) cannot be read by this version", SHOWN(msg->compression));
+        BAD(task, "DecodeError", "compressed bodies (%.*s) cannot be read by this version",
+            SHOWN(msg->compression));
     else if (msg->body.size > TASK_BODY_MAX)
-        BAD(task, "DecodeError", "the body of %zu bytes is over the limit of %u", msg->body.size, TASK_BODY_MAX);
+        BAD(task, "DecodeError", "the body of %zu bytes is over the limit of %u", msg->body.size,
+            TASK_BODY_MAX);
     else
         return row;
     return NULL;
@@ -62,14 +65,16 @@ umbel_value *task_decode(struct umbel_task *task, const struct codec_row **codec
         return NULL;
     int code = row->decode(&task->arena, task->call->msg->body, &body, &why);
     if (code) {
-        BAD(task, "DecodeError", "the body is not readable %s: %s", row->name, why ? why : umbel_strerror(code));
+        BAD(task, "DecodeError", "the body is not readable %s: %s", row->name,
+            why ? why : umbel_strerror(code));
         return NULL;
     }
     *codec = row;
     return body;
 }
 
-/* ---- embed --------------------------------------------------------------------------------------------------- */
+/* ---- embed
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool carries(const umbel_value *embed, const char *key)
 {
@@ -106,7 +111,8 @@ static bool check_embed(struct umbel_task *task, const umbel_value *embed)
     return false;
 }
 
-/* ---- values that no C type can hold -------------------------------------------------------------------------- */
+/* ---- values that no C type can hold
+ * -------------------------------------------------------------------------- */
 
 static void refuse_argument(struct umbel_task *task, const char *which, size_t which_size, umbel_str path,
                             const umbel_value *bad)
@@ -115,17 +121,19 @@ static void refuse_argument(struct umbel_task *task, const char *which, size_t w
     int size = (int)(which_size < 100 ? which_size : 100);
     switch ((int)bad->kind) {
     case VALUE_TOO_BIG:
-        task_settle(task, OUTCOME_FAILURE, "ValueError", "argument %.*s%.*s of %s: integer %.*s does not fit in 64 bits",
-                    size, which, SHOWN(path), name, SHOWN(bad->as.str));
+        task_settle(task, OUTCOME_FAILURE, "ValueError",
+                    "argument %.*s%.*s of %s: integer %.*s does not fit in 64 bits", size, which, SHOWN(path),
+                    name, SHOWN(bad->as.str));
         return;
     case VALUE_NOT_TEXT:
         task_settle(task, OUTCOME_FAILURE, "ValueError",
-                    "argument %.*s%.*s of %s: '%.*s' is not valid text (lone surrogate)", size, which, SHOWN(path),
-                    name, SHOWN(bad->as.str));
+                    "argument %.*s%.*s of %s: '%.*s' is not valid text (lone surrogate)", size, which,
+                    SHOWN(path), name, SHOWN(bad->as.str));
         return;
     default:
-        task_settle(task, OUTCOME_FAILURE, "ValueError", "argument %.*s%.*s of %s: msgpack extensions are not supported",
-                    size, which, SHOWN(path), name);
+        task_settle(task, OUTCOME_FAILURE, "ValueError",
+                    "argument %.*s%.*s of %s: msgpack extensions are not supported", size, which, SHOWN(path),
+                    name);
     }
 }
 
@@ -159,8 +167,8 @@ bool task_open_body(struct umbel_task *task)
     const umbel_value *args = umbel_value_at(body, 0), *kwargs = umbel_value_at(body, 1);
     const umbel_value *embed = umbel_value_at(body, 2);
     size_t count = umbel_value_count(body);
-    if (umbel_value_kind(body) != UMBEL_LIST || count < 2 || count > 3 || umbel_value_kind(args) != UMBEL_LIST ||
-        umbel_value_kind(kwargs) != UMBEL_MAP ||
+    if (umbel_value_kind(body) != UMBEL_LIST || count < 2 || count > 3 ||
+        umbel_value_kind(args) != UMBEL_LIST || umbel_value_kind(kwargs) != UMBEL_MAP ||
         (umbel_value_kind(embed) != UMBEL_MAP && umbel_value_kind(embed) != UMBEL_NULL)) {
         BAD(task, "DecodeError", "the body is not [arguments, named arguments, links]");
         return false;

@@ -1,7 +1,8 @@
 /* task_reader.c: role reader: a message of protocol 1 (or one without headers) becomes one of protocol 2.
  *
- * Only the child opens bodies. It answers with the packed message of the equivalent protocol 2 call, which the parent then
- * treats as if it had come that way. Headers that came with the message win over what the body says. */
+ * Only the child opens bodies. It answers with the packed message of the equivalent protocol 2 call, which
+ * the parent then treats as if it had come that way. Headers that came with the message win over what the
+ * body says. */
 #include "common/str.h"
 #include "worker/task.h"
 
@@ -37,7 +38,8 @@ static void fill_headers(struct message *msg, const umbel_value *body)
 }
 
 /* A value of the body as it was, or `otherwise` when it is absent or null. */
-static int copy_or(const struct codec_row *row, struct buffer *out, const umbel_value *value, umbel_kind otherwise)
+static int copy_or(const struct codec_row *row, struct buffer *out, const umbel_value *value,
+                   umbel_kind otherwise)
 {
     if (value && umbel_value_kind(value) != UMBEL_NULL)
         return row->encode(out, value);
@@ -100,7 +102,8 @@ void task_read_envelope(struct umbel_task *task)
         code = message_pack(&task->value, &msg);
     if (code || task->progress.failed || task->value.failed) {
         task->progress.failed = task->value.failed = false;
-        BAD(task, "the body holds a value that cannot be sent on: %s", umbel_strerror(code ? code : UMBEL_NO_MEMORY));
+        BAD(task, "the body holds a value that cannot be sent on: %s",
+            umbel_strerror(code ? code : UMBEL_NO_MEMORY));
         return;
     }
     task->outcome.kind = OUTCOME_READ;
