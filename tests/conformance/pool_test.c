@@ -1,0 +1,700 @@
+/* pool_test.c: what pool.h promises, one body per promise, over prefork and, where nothing must be killed,
+ * solo. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "common/clock.h"
+#include "common/str.h"
+#include "pool_rig.h"
+
+TestSuite(pool, .timeout = 30);
+
+/* The test itself, over both pools. */
+#define OVER_BOTH(name)                                                                                      \
+    static void name##_holds(const char *pool);                                                              \
+    Test(pool, name##_prefork)                                                                               \
+    {                                                                                                        \
+        name##_holds("prefork");                                                                             \
+    }                                                                                                        \
+    Test(pool, name##_solo)                                                                                  \
+    {                                                                                                        \
+        name##_holds("solo");                                                                                \
+    }                                                                                                        \
+    static void name##_holds(const char *pool)
+
+/* ---- outcomes
+ * ------------------------------------------------------------------------------------------------- */
+
+OVER_BOTH(a_result_comes_back_encoded)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job, quiet;
+    rig_run(rig, &job, "math.add", "[[2, 3], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS, "%s", job.message);
+    cr_assert_str_eq(job.value, "5");
+    cr_assert(job.started && job.pid > 0 && job.runtime >= 0);
+    rig_run(rig, &quiet, "silent", "[[], {}, {}]");
+    cr_assert_eq(quiet.kind, OUTCOME_SUCCESS);
+    cr_assert_str_eq(quiet.value, "null");
+    rig_close(rig);
+}
+
+OVER_BOTH(the_first_outcome_counts)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig_run(rig, &job, "fail", "[[], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_FAILURE);
+    cr_assert_str_eq(job.type, "ValueError");
+    cr_assert_str_eq(job.message, "bad number 7");
+    rig_close(rig);
+}
+
+OVER_BOTH(wrong_arguments_are_a_type_error_in_pythons_words)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    static const struct {
+        const char *body, *type, *message;
+    } rows[] = {
+        {"[[2], {}, {}]", "TypeError", "math.add() missing 1 required argument: 'y'"},
+        {"[[], {}, {}]", "TypeError", "math.add() missing 2 required arguments: 'x' and 'y'"},
+        {"[[1, 2, 3], {}, {}]", "TypeError", "math.add() takes 2 arguments but 3 were given"},
+        {"[[1, 2], {\"z\": 1}, {}]", "TypeError", "math.add() got an unexpected keyword argument 'z'"},
+        {"[[1, 2], {\"x\": 1}, {}]", "TypeError", "math.add() got multiple values for argument 'x'"},
+        {"[[\"a\", 2], {}, {}]", "TypeError",
+         "math.add() argument 1 ('x') must be a 64-bit integer, not str"},
+        {"[[1], {\"y\": null}, {}]", "TypeError",
+         "math.add() argument 2 ('y') must be a 64-bit integer, not None"},
+        {"[[1, 9223372036854775808], {}, {}]", "ValueError",
+         "argument 2 of math.add: integer 9223372036854775808 does not fit in 64 bits"},
+        {"[[1, [0, {\"k\": 9223372036854775808}]], {}, {}]", "ValueError",
+         "argument 2[1]['k'] of math.add: integer 9223372036854775808 does not fit in 64 bits"},
+        {"[[1], {\"y\": \"\\ud800\"}, {}]", "ValueError", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rig_job job;
+        rig_run(rig, &job, "math.add", rows[i].body);
+        cr_assert_eq(job.kind, OUTCOME_FAILURE, "%s", rows[i].body);
+        cr_assert_str_eq(job.type, rows[i].type);
+        if (rows[i].message)
+            cr_assert_str_eq(job.message, rows[i].message);
+        else
+            cr_assert(strstr(job.message, "argument y of math.add") && strstr(job.message, "lone surrogate"),
+                      "%s", job.message);
+    }
+    rig_close(rig);
+}
+
+OVER_BOTH(a_retry_says_when_until_they_are_used_up)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig_run(rig, &job, "again", "[[], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_RETRY);
+    cr_assert_float_eq(job.retry_after, 1.5, 1e-9);
+    cr_assert_str_eq(job.message, "not yet");
+    rig_make(rig, &job, "again", "[[], {}, {}]");
+    job.msg.retries = 2;
+    cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &job.job), UMBEL_OK);
+    cr_assert(rig_wait_job(rig, &job, 5));
+    cr_assert_eq(job.kind, OUTCOME_FAILURE);
+    cr_assert_str_eq(job.message, "not yet");
+    rig_close(rig);
+}
+
+OVER_BOTH(a_task_knows_where_it_is)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig_make(rig, &job, "context", "[[], {}, {}]");
+    job.msg.retries = 2;
+    job.job.deaths = 1;
+    cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &job.job), UMBEL_OK);
+    cr_assert(rig_wait_job(rig, &job, 5));
+    cr_assert_str_eq(job.value,
+                     "\"11111111-2222-4333-8444-555555555555|context|11111111-2222-4333-8444-555555555555|"
+                     "celery|test@here|2|1|from the hook\"");
+    rig_close(rig);
+}
+
+OVER_BOTH(what_cannot_be_run_says_why)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    static const struct {
+        const char *type, *body;
+        enum outcome_kind kind;
+        const char *why;
+    } rows[] = {
+        {"application/x-python-serialize", "x", OUTCOME_BAD_BODY, "pickle"},
+        {"application/x-yaml", "x", OUTCOME_BAD_BODY, "application/x-yaml"},
+        {"", "x", OUTCOME_BAD_BODY, "no content type"},
+        {"application/json", "[[1", OUTCOME_BAD_BODY, "not readable json"},
+        {"application/json", "{}", OUTCOME_BAD_BODY, "is not [arguments"},
+        {"application/json", "[1, {}, {}]", OUTCOME_BAD_BODY, "is not [arguments"},
+        {"application/json", "[[], {}, {\"callbacks\": [{}], \"chain\": []}]", OUTCOME_UNSUPPORTED,
+         "with callbacks,"},
+        {"application/json", "[[], {}, {\"chain\": [{}], \"chord\": {\"a\": 1}}]", OUTCOME_UNSUPPORTED,
+         "with chain, chord,"},
+        {"application/json", "[[], {}]", OUTCOME_SUCCESS, ""},
+        {"application/json",
+         "[[], {}, {\"callbacks\": null, \"errbacks\": [], \"chain\": [], \"chord\": null}]", OUTCOME_SUCCESS,
+         ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rig_job job;
+        rig_make(rig, &job, "noop", rows[i].body);
+        job.msg.content_type = str_of(rows[i].type);
+        cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &job.job), UMBEL_OK);
+        cr_assert(rig_wait_job(rig, &job, 5));
+        cr_assert_eq(job.kind, rows[i].kind, "row %zu: %d %s", i, job.kind, job.message);
+        cr_assert(strstr(job.message, rows[i].why), "row %zu: %s", i, job.message);
+    }
+    rig_close(rig);
+}
+
+OVER_BOTH(a_result_that_cannot_be_encoded_is_a_failure)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig_run(rig, &job, "bad_text", "[[], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_FAILURE);
+    cr_assert_str_eq(job.type, "ValueError");
+    rig_close(rig);
+}
+
+OVER_BOTH(a_reader_makes_protocol_2_of_protocol_1)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    struct message read;
+    struct arena arena;
+    rig_make(
+        rig, &job, "",
+        "{\"task\": \"math.add\", \"id\": \"abc\", \"args\": [1, 2], \"retries\": 1, \"expires\": null}");
+    job.msg.id = STR_NONE;
+    job.job.reader = true;
+    cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &job.job), UMBEL_OK);
+    cr_assert(rig_wait_job(rig, &job, 5));
+    cr_assert_eq(job.kind, OUTCOME_READ, "%s", job.message);
+    arena_init(&arena, 0);
+    cr_assert(job.value_size < sizeof job.value);
+    cr_assert_eq(message_unpack(&arena, (umbel_str){job.value, job.value_size}, &read), UMBEL_OK);
+    cr_assert(str_equal(read.task, STR("math.add")) && str_equal(read.id, STR("abc")) && read.retries == 1);
+    cr_assert(strncmp(read.body.data, "[[1", 3) == 0, "%.*s", (int)read.body.size, read.body.data);
+    arena_fini(&arena);
+    rig_close(rig);
+}
+
+/* ---- order and output
+ * ------------------------------------------------------------------------------------------- */
+
+Test(pool, every_line_of_a_batch_goes_to_its_job)
+{
+    enum { COUNT = 200 };
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    static struct rig_job jobs[COUNT + 1];
+    static char bodies[COUNT][32];
+    rig_run(rig, &jobs[COUNT], "chatty", "[[1000], {}, {}]"); /* now it is known to be short */
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(bodies[i], sizeof bodies[i], "[[%d], {}, {}]", i);
+        rig_make(rig, &jobs[i], "chatty", bodies[i]);
+    }
+    rig_feed(rig, jobs, COUNT);
+    cr_assert(rig_wait_finished(rig, COUNT + 1, 10));
+    int lines = 0;
+    for (int i = 0; i < rig->line_count; i++) {
+        const struct rig_line *line = &rig->lines[i];
+        int number;
+        if (strncmp(line->text, "raw", 3) == 0) {
+            cr_assert_str_eq(line->text, "raw without end");
+            continue;
+        }
+        cr_assert_eq(sscanf(line->text + 4, "%d", &number), 1, "%s", line->text);
+        const struct rig_job *job = number == 1000 ? &jobs[COUNT] : &jobs[number];
+        cr_assert(line->job == job, "%s went to another job", line->text);
+        cr_assert_eq(line->level, line->text[0] == 'e' ? UMBEL_WARNING : UMBEL_INFO);
+        lines++;
+    }
+    cr_assert_eq(lines, 3 * (COUNT + 1), "%d", lines);
+    rig_close(rig);
+}
+
+static bool has_line(struct rig *rig)
+{
+    return rig->line_count > 0;
+}
+
+Test(pool, lines_come_while_the_task_runs)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_give(rig, &job, "speak", "[[], {}, {}]");
+    cr_assert(rig_wait(rig, has_line, 5));
+    cr_assert_str_eq(rig->lines[0].text, "while it runs");
+    cr_assert(rig->lines[0].job == &job && !job.finished);
+    rig_close(rig);
+}
+
+static bool has_progress(struct rig *rig)
+{
+    return rig->progress > 0;
+}
+
+Test(pool, progress_comes_while_the_task_runs)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_give(rig, &job, "progress", "[[], {}, {}]");
+    cr_assert(rig_wait(rig, has_progress, 5));
+    cr_assert_str_eq(rig->progress_value, "50");
+    rig_close(rig);
+}
+
+Test(pool, a_flood_of_output_is_bounded_and_counted)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_run(rig, &job, "flood", "[[], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS);
+    cr_assert(rig->line_count < RIG_LINES, "%d lines", rig->line_count);
+    cr_assert(strstr(rig->lines[rig->line_count - 1].text, "lines dropped"));
+    rig_close(rig);
+}
+
+Test(pool, large_results_keep_their_place_among_small_ones)
+{
+    enum { COUNT = 60 };
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    static struct rig_job jobs[COUNT];
+    static const char *const sizes[] = {"[[10], {}, {}]", "[[15000], {}, {}]", "[[1000000], {}, {}]"};
+    static const size_t expected[] = {12, 15002, 1000002};
+    for (int i = 0; i < COUNT; i++)
+        rig_make(rig, &jobs[i], "large", sizes[i % 3]);
+    rig_feed(rig, jobs, COUNT);
+    cr_assert(rig_wait_finished(rig, COUNT, 20));
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert_eq(jobs[i].kind, OUTCOME_SUCCESS);
+        cr_assert_eq(jobs[i].value_size, expected[i % 3]);
+        cr_assert_eq(jobs[i].order, i);
+    }
+    rig_close(rig);
+}
+
+/* ---- deaths
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void assert_next_runs(struct rig *rig)
+{
+    struct rig_job job;
+    rig_run(rig, &job, "math.add", "[[2, 3], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS);
+}
+
+static void assert_death(const char *task, int signal_number)
+{
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    struct rig_job job;
+    rig_run(rig, &job, task, "[[], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_DIED);
+    cr_assert_eq(job.signal, signal_number, "%d", job.signal);
+    cr_assert_eq(job.exit_code, 0);
+    cr_assert(job.memory_peak > 100000);
+    cr_assert(job.started);
+    if (signal_number && signal_number != SIGKILL)
+        cr_assert(strstr(job.traceback, "#2 "), "%s", job.traceback);
+    assert_next_runs(rig);
+    rig_close(rig);
+}
+
+Test(pool, a_killed_child_ends_its_job_alone)
+{
+    assert_death("die", SIGKILL);
+}
+
+Test(pool, a_crash_names_its_signal_and_its_calls)
+{
+    assert_death("crash", SIGSEGV);
+}
+
+Test(pool, an_abort_names_its_signal_and_its_calls)
+{
+    assert_death("abort", SIGABRT);
+}
+
+Test(pool, a_stack_overflow_names_its_signal_and_its_calls)
+{
+    assert_death("overflow", SIGSEGV);
+}
+
+Test(pool, an_exit_is_a_death)
+{
+    assert_death("exit", 0);
+}
+
+Test(pool, jobs_behind_one_that_dies_run_elsewhere)
+{
+    enum { COUNT = 30 };
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    static struct rig_job first, jobs[COUNT];
+    rig_run(rig, &first, "noop", "[[], {}, {}]"); /* noop is short */
+    for (int i = 0; i < COUNT; i++)
+        rig_make(rig, &jobs[i], i == 9 ? "die" : "noop", "[[], {}, {}]");
+    rig_feed(rig, jobs, COUNT);
+    cr_assert(rig_wait_finished(rig, COUNT + 1, 10));
+    for (int i = 0; i < COUNT; i++)
+        cr_assert_eq(jobs[i].kind, i == 9 ? OUTCOME_DIED : OUTCOME_SUCCESS, "job %d: %d", i, jobs[i].kind);
+    rig_close(rig);
+}
+
+Test(pool, what_a_task_left_running_dies_with_its_child)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    int orphan;
+    rig_give(rig, &job, "orphan", "[[], {}, {}]");
+    cr_assert(rig_wait(rig, has_line, 5));
+    cr_assert_eq(sscanf(rig->lines[0].text, "orphan %d", &orphan), 1);
+    cr_assert_eq(kill(orphan, 0), 0);
+    rig->pool->ops->cancel(rig->pool, &job.job, 0);
+    cr_assert(rig_wait_job(rig, &job, 5));
+    double end = clock_mono() + 5;
+    while (kill(orphan, 0) == 0 && clock_mono() < end)
+        usleep(1000);
+    cr_assert(kill(orphan, 0) != 0 && errno == ESRCH);
+    rig_close(rig);
+}
+
+/* ---- limits
+ * ------------------------------------------------------------------------------------------------------ */
+
+Test(pool, an_endless_loop_ends_at_its_hard_limit)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_make(rig, &job, "loop", "[[], {}, {}]");
+    job.job.time_limit = 0.3;
+    double begin = clock_mono();
+    cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &job.job), UMBEL_OK);
+    cr_assert(rig_wait_job(rig, &job, 5));
+    cr_assert_eq(job.kind, OUTCOME_TIMED_OUT);
+    cr_assert(clock_mono() - begin < 0.6 && clock_mono() - begin >= 0.3, "%f", clock_mono() - begin);
+    cr_assert(job.cpu_seconds > 0.05, "%f", job.cpu_seconds);
+    assert_next_runs(rig);
+    rig_close(rig);
+}
+
+Test(pool, a_stopped_child_ends_at_its_hard_limit)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_make(rig, &job, "loop", "[[], {}, {}]");
+    job.job.time_limit = 0.3;
+    cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &job.job), UMBEL_OK);
+    cr_assert(rig_wait_started(rig, &job, 5));
+    kill(job.started_pid, SIGSTOP);
+    cr_assert(rig_wait_job(rig, &job, 5));
+    cr_assert_eq(job.kind, OUTCOME_TIMED_OUT);
+    assert_next_runs(rig);
+    rig_close(rig);
+}
+
+OVER_BOTH(a_soft_limit_ends_a_sleep)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig_make(rig, &job, "nap", "[[20], {}, {}]");
+    job.job.soft_time_limit = 0.2;
+    double begin = clock_mono();
+    cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &job.job), UMBEL_OK);
+    cr_assert(rig_wait_job(rig, &job, 5));
+    cr_assert_eq(job.kind, OUTCOME_FAILURE);
+    cr_assert_str_eq(job.type, "SoftTimeLimitExceeded");
+    cr_assert(clock_mono() - begin < 0.5 && clock_mono() - begin >= 0.2);
+    rig_close(rig);
+}
+
+Test(pool, a_signal_ends_a_call_that_blocks_at_the_soft_limit)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_make(rig, &job, "deaf", "[[20], {}, {}]");
+    job.job.soft_time_limit = 0.2;
+    cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &job.job), UMBEL_OK);
+    cr_assert(rig_wait_job(rig, &job, 5));
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS);
+    rig_close(rig);
+}
+
+Test(pool, memory_is_capped_while_the_task_runs)
+{
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.max_memory_per_child = 100 << 20});
+    struct rig_job job;
+    rig_run(rig, &job, "balloon", "[[], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_MEMORY, "%d", job.kind);
+    cr_assert(job.memory_peak > 100 << 20, "%zu", job.memory_peak);
+    assert_next_runs(rig);
+    rig_close(rig);
+}
+
+/* ---- taking back and cancelling
+ * ---------------------------------------------------------------------------------- */
+
+Test(pool, short_jobs_behind_a_long_one_finish_elsewhere)
+{
+    enum { COUNT = 40 };
+    struct rig *rig = rig_open("prefork", NULL);
+    static struct rig_job warm[2], slow, jobs[COUNT];
+    rig_run(rig, &warm[0], "noop", "[[], {}, {}]");
+    rig_run(rig, &warm[1], "nap", "[[0], {}, {}]"); /* nap is believed to be short */
+    rig_give(rig, &slow, "nap", "[[1.0], {}, {}]");
+    double begin = clock_mono();
+    for (int i = 0; i < COUNT; i++)
+        rig_make(rig, &jobs[i], "noop", "[[], {}, {}]");
+    rig_feed(rig, jobs, COUNT);
+    cr_assert(rig_wait_finished(rig, COUNT + 2, 5));
+    cr_assert(clock_mono() - begin < 0.5, "%f", clock_mono() - begin);
+    cr_assert(!slow.finished);
+    rig_close(rig);
+}
+
+Test(pool, what_has_not_started_can_be_taken_back)
+{
+    enum { COUNT = 40 };
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    static struct rig_job warm, slow, jobs[COUNT];
+    rig_run(rig, &warm, "nap", "[[0], {}, {}]");
+    rig_give(rig, &slow, "nap", "[[0.3], {}, {}]");
+    int given = 0;
+    while (given < COUNT && rig->pool->ops->room(rig->pool)) {
+        rig_give(rig, &jobs[given], "nap", "[[0], {}, {}]");
+        given++;
+    }
+    cr_assert(given > 5, "%d", given);
+    cr_assert(rig_wait_started(rig, &slow, 5));
+    cr_assert(!rig->pool->ops->take_back(rig->pool, &slow.job));
+    for (int i = 0; i < given; i += 2)
+        cr_assert(rig->pool->ops->take_back(rig->pool, &jobs[i].job));
+    cr_assert(rig_wait_finished(rig, 2 + given / 2, 5));
+    for (int i = 0; i < given; i++)
+        cr_assert_eq(jobs[i].finished, i % 2 == 1);
+    rig_close(rig);
+}
+
+OVER_BOTH(a_job_is_taken_back_or_ends_but_never_both)
+{
+    enum { COUNT = 400 };
+    struct rig *rig = rig_open(pool, NULL);
+    static struct rig_job jobs[COUNT];
+    static bool taken[COUNT];
+    int back = 0;
+    for (int i = 0; i < COUNT; i++) {
+        rig_make(rig, &jobs[i], "noop", "[[], {}, {}]");
+        while (!rig->pool->ops->room(rig->pool))
+            cr_assert(rig_wait_finished(rig, rig->finished + 1, 5));
+        cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &jobs[i].job), UMBEL_OK);
+        if (i % 3 == 0)
+            back += taken[i] = rig->pool->ops->take_back(rig->pool, &jobs[i].job);
+    }
+    cr_assert(rig_wait_finished(rig, COUNT - back, 5));
+    for (int i = 0; i < COUNT; i++)
+        cr_assert(jobs[i].finished != taken[i]);
+    rig_close(rig);
+}
+
+Test(pool, a_running_job_is_asked_to_stop_and_does)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_give(rig, &job, "polite", "[[], {}, {}]");
+    cr_assert(rig_wait_started(rig, &job, 5));
+    rig->pool->ops->cancel(rig->pool, &job.job, 10);
+    cr_assert(rig_wait_job(rig, &job, 2));
+    cr_assert_eq(job.kind, OUTCOME_CANCELLED);
+    cr_assert_eq(rig->ended, 0);
+    rig_close(rig);
+}
+
+Test(pool, a_running_job_that_does_not_stop_is_killed)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_give(rig, &job, "loop", "[[], {}, {}]");
+    cr_assert(rig_wait_started(rig, &job, 5));
+    rig->pool->ops->cancel(rig->pool, &job.job, 0.2);
+    cr_assert(rig_wait_job(rig, &job, 2));
+    cr_assert_eq(job.kind, OUTCOME_CANCELLED);
+    assert_next_runs(rig);
+    rig_close(rig);
+}
+
+OVER_BOTH(a_job_cancelled_before_it_starts_does_not_run)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig_give(rig, &job, "chatty", "[[1], {}, {}]"); /* no child is there yet */
+    rig->pool->ops->cancel(rig->pool, &job.job, 0);
+    cr_assert(!job.finished, "not from inside the call");
+    cr_assert(rig_wait_job(rig, &job, 2));
+    cr_assert_eq(job.kind, OUTCOME_CANCELLED);
+    cr_assert_eq(rig->line_count, 0);
+    rig_close(rig);
+}
+
+/* ---- children
+ * ---------------------------------------------------------------------------------------------------- */
+
+Test(pool, children_retire_after_their_number_of_tasks)
+{
+    enum { COUNT = 25 };
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1, .max_tasks_per_child = 5});
+    static struct rig_job jobs[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        rig_make(rig, &jobs[i], "noop", "[[], {}, {}]");
+    rig_feed(rig, jobs, COUNT);
+    cr_assert(rig_wait_finished(rig, COUNT, 5));
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert_eq(jobs[i].kind, OUTCOME_SUCCESS);
+        cr_assert((jobs[i].pid == jobs[0].pid) == (i < 5));
+    }
+    cr_assert_str_eq(rig->ended_why, "retired");
+    rig_close(rig);
+}
+
+Test(pool, the_number_of_children_follows)
+{
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    struct rig_job job;
+    cr_assert(rig_wait_children(rig, 1, 5));
+    cr_assert_eq(rig->pool->ops->resize(rig->pool, 5), UMBEL_OK);
+    cr_assert(rig_wait_children(rig, 5, 5));
+    rig_give(rig, &job, "nap", "[[0.1], {}, {}]");
+    cr_assert_eq(rig->pool->ops->resize(rig->pool, 2), UMBEL_OK);
+    cr_assert(rig_wait_children(rig, 2, 5));
+    cr_assert(rig_wait_job(rig, &job, 5));
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS);
+    cr_assert_eq(rig->pool->ops->resize(rig->pool, 0), UMBEL_BAD_ARGUMENT);
+    rig_close(rig);
+}
+
+static bool ended_twice(struct rig *rig)
+{
+    return rig->ended >= 3;
+}
+
+Test(pool, births_that_fail_are_slowed_down)
+{
+    setenv("POOL_TEST_BAD_HOOK", "1", 1);
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    double begin = clock_mono();
+    cr_assert(rig_wait(rig, ended_twice, 5));
+    cr_assert(clock_mono() - begin >= 0.29, "0.1 s and 0.2 s between them: %f", clock_mono() - begin);
+    cr_assert_str_eq(rig->ended_why, "its start hook failed: no database");
+    rig_close(rig);
+}
+
+static bool is_stopped(struct rig *rig)
+{
+    return rig->stopped;
+}
+
+OVER_BOTH(a_warm_stop_lets_jobs_end)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig_give(rig, &job, "nap", "[[0.2], {}, {}]");
+    rig->pool->ops->stop(rig->pool, 10);
+    cr_assert(rig_wait(rig, is_stopped, 5));
+    cr_assert(job.finished);
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS);
+    rig_close(rig);
+}
+
+Test(pool, a_cold_stop_kills_them)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_give(rig, &job, "loop", "[[], {}, {}]");
+    cr_assert(rig_wait_started(rig, &job, 5));
+    rig->pool->ops->stop(rig->pool, 10);
+    rig->pool->ops->stop(rig->pool, 0.1);
+    cr_assert(rig_wait(rig, is_stopped, 2));
+    cr_assert_eq(job.kind, OUTCOME_DIED);
+    rig_close(rig);
+}
+
+static bool is_lost(struct rig *rig)
+{
+    return rig->lost;
+}
+
+Test(pool, without_its_fork_server_it_says_so)
+{
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job job;
+    rig_give(rig, &job, "loop", "[[], {}, {}]");
+    cr_assert(rig_wait_started(rig, &job, 5));
+    kill(fork_server_pid(rig->server), SIGKILL);
+    cr_assert(rig_wait(rig, is_lost, 2));
+    cr_assert(job.finished);
+    cr_assert_eq(job.kind, OUTCOME_DIED);
+    cr_assert_eq(rig->pool->ops->room(rig->pool), 0);
+    double end = clock_mono() + 5;
+    while (kill(job.started_pid, 0) == 0 && clock_mono() < end)
+        usleep(1000);
+    cr_assert(kill(job.started_pid, 0) != 0, "the child outlived the server");
+    rig_close(rig);
+}
+
+/* ---- rate
+ * -------------------------------------------------------------------------------------------------------- */
+
+static double cpu_of(int who)
+{
+    struct rusage usage;
+    getrusage(who, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
+
+static double cpu_of_children(struct rig *rig)
+{
+    struct pool_stats stats;
+    double all = 0;
+    rig->pool->ops->stats(rig->pool, &stats);
+    for (int i = 0; i < stats.pid_count; i++) {
+        clockid_t clock;
+        struct timespec time;
+        if (clock_getcpuclockid(stats.pids[i], &clock) == 0 && clock_gettime(clock, &time) == 0)
+            all += (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+    }
+    return all;
+}
+
+Test(pool, twenty_thousand_small_jobs)
+{
+    enum { COUNT = 20000 };
+    struct rig *rig = rig_open("prefork", NULL);
+    struct rig_job *jobs = calloc(COUNT, sizeof *jobs), first;
+    rig_run(rig, &first, "math.add", "[[2, 3], {}, {}]");
+    for (int i = 0; i < COUNT; i++)
+        rig_make(rig, &jobs[i], "math.add",
+                 "[[2, 3], {}, {\"callbacks\": null, \"errbacks\": null, \"chain\": null, \"chord\": null}]");
+    double begin = clock_mono(), own = cpu_of(RUSAGE_SELF), theirs = cpu_of_children(rig);
+    rig_feed(rig, jobs, COUNT);
+    cr_assert(rig_wait_finished(rig, COUNT + 1, 20));
+    double took = clock_mono() - begin;
+    own = cpu_of(RUSAGE_SELF) - own;
+    theirs = cpu_of_children(rig) - theirs;
+    for (int i = 0; i < COUNT; i++)
+        cr_assert(jobs[i].kind == OUTCOME_SUCCESS && strcmp(jobs[i].value, "5") == 0);
+    cr_log_info("%.0f jobs/s; CPU per job: parent %.2f us, children %.2f us", COUNT / took, own / COUNT * 1e6,
+                theirs / COUNT * 1e6);
+    free(jobs);
+    rig_close(rig);
+}
