@@ -52,7 +52,7 @@ void births_check(struct prefork *pool)
 {
     for (int i = pool->wanted; i < pool->used; i++)
         slot_retire(&pool->slots[i]);
-    if (pool->stopping || pool->lost)
+    if (pool->lost || (pool->stopping && pool->backlog.count == 0))
         return;
     for (int i = 0; i < pool->wanted && pool->in_birth < IN_BIRTH_MAX; i++) {
         struct slot *slot = slot_at(pool, i);

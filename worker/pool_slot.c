@@ -390,8 +390,6 @@ static void on_born(void *self, int index, int pid, const struct child_ends *end
     good = output_open(slot, 1, ends->err) && good;
     if (!good)
         slot_kill(slot, "out of descriptors or memory");
-    else if (pool->stopping || pool->lost)
-        slot_retire(slot);
 }
 
 /* ---- end

@@ -95,14 +95,14 @@ static int refuse_value(umbel_task *task, const umbel_take *take, size_t index, 
     char which[160];
     describe(which, take, index);
     if (code == UMBEL_BAD_TYPE) {
-        task_settle(task, OUTCOME_FAILURE, "TypeError", "%s() %s must be %s, not %s", name_of(task), which,
+        task_settle(task, OUTCOME_FAILURE, "TypeError", "%s() %s must be a %s, not %s", name_of(task), which,
                     value_take_name(take->kind), value_type_name(value));
         return code;
     }
     struct buffer shown;
     buffer_init(&shown, 256);
     value_repr(&shown, value, 80);
-    task_settle(task, OUTCOME_FAILURE, "ValueError", "%s() %s must be %s, and %.*s is not", name_of(task),
+    task_settle(task, OUTCOME_FAILURE, "ValueError", "%s() %s must be a %s, and %.*s is not", name_of(task),
                 which, value_take_name(take->kind), (int)buffer_length(&shown),
                 (const char *)buffer_head(&shown));
     buffer_fini(&shown);

@@ -53,6 +53,7 @@ UMBEL_TASK(chatty, "chatty")
     umbel_log(task, "log %d", (int)n);
     printf("out %d\n", (int)n);
     fprintf(stderr, "err %d\n", (int)n);
+    fflush(stdout);
     if (write(1, "raw without end", 15) < 0)
         return;
     umbel_return(task, n);
@@ -185,7 +186,8 @@ UMBEL_TASK(orphan, "orphan")
             pause();
     }
     umbel_log(task, "orphan %d", (int)pid);
-    umbel_sleep(task, 30);
+    for (;;)
+        pause();
 }
 
 UMBEL_TASK(bad_text, "bad_text")
