@@ -230,7 +230,7 @@ class Case(unittest.TestCase):
             argv += [json.dumps(kwargs)]
         argv += ["-Q", self.queue] + list(options)
         if wait is not None:
-            argv += ["--wait", "--timeout", str(wait)]
+            argv += ["--wait=%g" % wait]
         return self.run_program(*argv, seconds=wait or PATIENCE, **more)
 
     def send(self, task, arguments=(), *options, **more):
@@ -240,7 +240,7 @@ class Case(unittest.TestCase):
         return answer.out.strip()
 
     def result(self, task_id, wait=PATIENCE):
-        return self.run_program("result", task_id, "--wait", "--timeout", str(wait), seconds=wait)
+        return self.run_program("result", task_id, "--wait=%g" % wait, seconds=wait)
 
     def wait_parked(self, count):
         """Waits until the queue of dead letters holds so many messages; answers their headers."""

@@ -91,7 +91,7 @@ class Basics:
         worker = self.worker()
         task_id = self.send("math.quiet")
         worker.wait_for(r"math\.quiet\[%s\].*succeeded" % task_id)
-        self.assertEqual(self.run_program("result", task_id, "--wait", "--timeout", "0.3").code, 3)
+        self.assertEqual(self.run_program("result", task_id, "--wait=0.3").code, 3)
 
     def test_a_retry_runs_again_and_counts(self):
         self.worker()

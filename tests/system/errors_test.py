@@ -78,7 +78,7 @@ class Errors(OnSqlite):
         self.assertLess(time.monotonic() - began, 0.5 + 1.0)
 
     def test_a_broker_that_refuses_connections_is_named_without_its_password(self):
-        answer = self.run_program("call", "math.add", "[1, 2]", "--wait", "--timeout", "1",
+        answer = self.run_program("call", "math.add", "[1, 2]", "--wait=1",
                                   broker="amqp://me:secret@127.0.0.1:1//", backend="redis://:secret@127.0.0.1:1/0")
         self.assertIn(answer.code, (3, 4), answer)
         self.assertIn("127.0.0.1", answer.err)

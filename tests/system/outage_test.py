@@ -63,14 +63,14 @@ class Outages(OnCluster):
     def test_a_client_without_its_broker_ends_at_its_deadline(self):
         self.to_broker.down()
         began = time.monotonic()
-        answer = self.run_program("call", "math.add", "[1, 2]", "--wait", "--timeout", "1", broker=self.to_broker.url)
+        answer = self.run_program("call", "math.add", "[1, 2]", "--wait=1", broker=self.to_broker.url)
         self.assertIn(answer.code, (3, 4), answer)
         self.assertLess(time.monotonic() - began, 2.5)
 
     def test_a_broker_that_accepts_and_never_answers_is_given_up(self):
         self.to_broker.mute()
         began = time.monotonic()
-        answer = self.run_program("call", "math.add", "[1, 2]", "--wait", "--timeout", "1", broker=self.to_broker.url)
+        answer = self.run_program("call", "math.add", "[1, 2]", "--wait=1", broker=self.to_broker.url)
         self.assertIn(answer.code, (3, 4), answer)
         self.assertLess(time.monotonic() - began, 2.5)
 
