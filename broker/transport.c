@@ -1,6 +1,7 @@
 /* transport.c: which implementation carries task messages, by the scheme of its URL. */
 #include "broker/transport.h"
 
+#include "broker/transport_amqp.h"
 #include "broker/transport_memory.h"
 #include "common/str.h"
 
@@ -10,6 +11,8 @@ static const struct row {
     const char *scheme;
     const struct transport_ops *ops;
 } rows[] = {
+    {"amqp", &transport_amqp},
+    {"amqps", &transport_amqp},
     {"memory", &transport_memory},
 };
 
