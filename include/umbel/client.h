@@ -136,4 +136,8 @@ UMBEL_END
 #define umbel_get(future, timeout, pointer) umbel_get_take((future), (timeout), UMBEL_TAKE(pointer))
 #endif
 
+#ifdef __cplusplus
+#include <umbel/client.hpp>
+#endif
+
 #endif

@@ -78,9 +78,9 @@ extern const umbel_task_def *const __start_umbel_tasks[] __attribute__((weak, vi
 extern const umbel_task_def *const __stop_umbel_tasks[] __attribute__((weak, visibility("hidden")));
 extern const umbel_child_hooks *const __start_umbel_hooks[] __attribute__((weak, visibility("hidden")));
 extern const umbel_child_hooks *const __stop_umbel_hooks[] __attribute__((weak, visibility("hidden")));
-extern const umbel_module_table umbel_module;
-__attribute__((weak, visibility("default"))) const umbel_module_table umbel_module = {
-    UMBEL_MODULE_MAGIC, UMBEL_ABI, UMBEL_VERSION, __start_umbel_tasks, __stop_umbel_tasks, __start_umbel_hooks, __stop_umbel_hooks};
+extern const umbel_module_table umbel_module __attribute__((weak, visibility("default")));
+const umbel_module_table umbel_module = {UMBEL_MODULE_MAGIC,  UMBEL_ABI,          UMBEL_VERSION,      __start_umbel_tasks,
+                                         __stop_umbel_tasks, __start_umbel_hooks, __stop_umbel_hooks};
 UMBEL_END
 #endif
 
@@ -165,6 +165,10 @@ UMBEL_END
                     UMBEL_COUNT(__VA_ARGS__))
 #define umbel_return(task, value) umbel_return_give((task), UMBEL_GIVE(value))
 #define umbel_progress(task, value) umbel_progress_give((task), UMBEL_GIVE(value))
+#endif
+
+#ifdef __cplusplus
+#include <umbel/task.hpp>
 #endif
 
 #endif

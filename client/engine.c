@@ -1,0 +1,355 @@
+/* engine.c: see engine.h. Its turn: take what other threads left, carry out what is due, and at the end hand
+ * back what was settled and wake who waits. */
+#include "client/engine.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "client/waiter.h"
+#include "common/clock.h"
+
+/* ---- the loop's thread ---- */
+
+static void arm(struct engine *engine);
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct engine *engine = timer->data;
+    uint64_t now = loop_now(&engine->loop);
+    engine->timer_at = UINT64_MAX;
+    inbox_tick(&engine->inbox, now);
+    outbox_tick(&engine->outbox, now);
+    arm(engine);
+}
+
+static void arm(struct engine *engine)
+{
+    uint64_t inbox = inbox_due(&engine->inbox), outbox = outbox_due(&engine->outbox);
+    uint64_t due = inbox < outbox ? inbox : outbox;
+    if (due >= engine->timer_at)
+        return; /* it rings in time, and looks again then */
+    uint64_t now = loop_now(&engine->loop);
+    engine->timer_at = due;
+    uv_timer_start(&engine->timer, on_timer, due > now ? due - now : 0, 0);
+}
+
+static void on_turn(void *self)
+{
+    struct engine *engine = self;
+    outbox_turn(&engine->outbox);
+    inbox_turn(&engine->inbox);
+    arm(engine);
+}
+
+static void begin_stop(struct engine *engine);
+
+static void on_wake(void *self)
+{
+    struct engine *engine = self;
+    outbox_take(&engine->outbox);
+    outbox_send(&engine->outbox);
+    inbox_take_orders(&engine->inbox);
+    pthread_mutex_lock(&engine->lock);
+    bool stop = engine->stop;
+    engine->stop = false;
+    pthread_mutex_unlock(&engine->lock);
+    if (stop)
+        begin_stop(engine);
+}
+
+/* Which engine's thread this is; set once by each such thread, so nothing is shared. */
+static _Thread_local const struct engine *here;
+
+static void *run(void *self)
+{
+    struct engine *engine = self;
+    here = engine;
+    loop_run(&engine->loop);
+    return NULL;
+}
+
+bool engine_is_here(const struct engine *engine)
+{
+    return here == engine;
+}
+
+/* ---- events of the two ends ---- */
+
+static void note_reach(struct engine *engine, struct reach *reach, bool up, bool failed, int code,
+                       const char *why)
+{
+    pthread_mutex_lock(&engine->lock);
+    reach->up = up;
+    reach->failed = failed;
+    reach->code = code;
+    snprintf(reach->why, sizeof reach->why, "%s", why && *why ? why : umbel_strerror(code));
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+static void broker_state(void *self, enum transport_state state, int code, const char *why)
+{
+    struct engine *engine = self;
+    bool up = state == TRANSPORT_UP || state == TRANSPORT_BLOCKED;
+    note_reach(engine, &engine->broker, up, state == TRANSPORT_FAILED, code, why);
+    outbox_state(&engine->outbox, state, code, why);
+}
+
+static void broker_published(void *self, uint64_t token, int code, const char *why)
+{
+    struct engine *engine = self;
+    outbox_published(&engine->outbox, token, code, why);
+    if (code == UMBEL_BROKER_AWAY)
+        outbox_send(&engine->outbox);
+}
+
+static void broker_room(void *self)
+{
+    struct engine *engine = self;
+    outbox_send(&engine->outbox);
+}
+
+static void backend_state(void *self, enum backend_state state, int code, const char *why)
+{
+    struct engine *engine = self;
+    note_reach(engine, &engine->results, state == BACKEND_UP, state == BACKEND_FAILED, code, why);
+}
+
+static void backend_found(void *self, uint64_t token, int code, umbel_str id, umbel_str payload)
+{
+    struct engine *engine = self;
+    (void)token, (void)id;
+    if (code == UMBEL_OK && payload.size)
+        inbox_notice(&engine->inbox, payload);
+}
+
+static void backend_notice(void *self, umbel_str payload)
+{
+    struct engine *engine = self;
+    inbox_notice(&engine->inbox, payload);
+}
+
+static void backend_subscribed(void *self, uint64_t token)
+{
+    struct engine *engine = self;
+    inbox_subscribed(&engine->inbox, token);
+    outbox_send(&engine->outbox);
+}
+
+static void backend_resubscribed(void *self)
+{
+    struct engine *engine = self;
+    inbox_resubscribed(&engine->inbox);
+    outbox_send(&engine->outbox);
+}
+
+static const struct transport_events transport_events = {
+    .state = broker_state,
+    .published = broker_published,
+    .room = broker_room,
+};
+
+static const struct backend_events backend_events = {
+    .state = backend_state,
+    .found = backend_found,
+    .notice = backend_notice,
+    .subscribed = backend_subscribed,
+    .resubscribed = backend_resubscribed,
+};
+
+/* ---- closing ---- */
+
+static void end_turns(struct engine *engine)
+{
+    inbox_close(&engine->inbox);
+    engine->backend = engine->inbox.backend = NULL;
+    engine->transport = engine->outbox.transport = NULL;
+    while (engine->turn.marked) {
+        loop_unmark(&engine->loop, &engine->turn);
+        outbox_turn(&engine->outbox);
+        inbox_turn(&engine->inbox);
+    }
+    uv_close((uv_handle_t *)&engine->timer, NULL);
+    loop_stop(&engine->loop);
+}
+
+static void end_closed(void *self)
+{
+    struct engine *engine = self;
+    if (--engine->open_ends == 0)
+        end_turns(engine);
+}
+
+/* The count starts one too high, so that an end that closes at once is not taken for the last. */
+static void begin_stop(struct engine *engine)
+{
+    outbox_close(&engine->outbox);
+    engine->open_ends = 1 + (engine->backend != NULL);
+    if (engine->transport) {
+        engine->open_ends++;
+        engine->transport->ops->close(engine->transport, engine->grace, end_closed, engine);
+    }
+    if (engine->backend)
+        engine->backend->ops->close(engine->backend, engine->grace, end_closed, engine);
+    end_closed(engine);
+}
+
+void engine_fini(struct engine *engine)
+{
+    outbox_fini(&engine->outbox);
+    inbox_fini(&engine->inbox);
+    pthread_cond_destroy(&engine->changed);
+    pthread_mutex_destroy(&engine->lock);
+}
+
+/* Without a thread the caller's own carries out the closing. */
+void engine_close(struct engine *engine, double grace)
+{
+    outbox_shut(&engine->outbox);
+    engine->grace = grace;
+    if (engine->running) {
+        pthread_mutex_lock(&engine->lock);
+        engine->stop = true;
+        pthread_mutex_unlock(&engine->lock);
+        loop_wake(&engine->loop);
+        pthread_join(engine->thread, NULL);
+    } else {
+        begin_stop(engine);
+        loop_run(&engine->loop);
+    }
+    waker_settle(&engine->waker);
+    loop_fini(&engine->loop);
+}
+
+/* ---- opening ---- */
+
+static int open_transport(struct engine *engine, const struct engine_options *options, struct buffer *why)
+{
+    struct transport_options transport = {
+        .log = options->log, .client_name = "umbel client", .publish_only = true};
+    int code = transport_open(&engine->transport, &engine->loop, options->broker, &transport,
+                              &transport_events, engine, why);
+    if (code == UMBEL_OK)
+        outbox_attach(&engine->outbox, engine->transport);
+    return code;
+}
+
+/* A broker that cannot keep results is no error: a client may only send. */
+static int open_backend(struct engine *engine, const struct engine_options *options, struct buffer *why)
+{
+    bool named = options->backend != NULL;
+    const char *url = named ? options->backend : options->broker;
+    if (!named && (strncmp(url, "amqp:", 5) == 0 || strncmp(url, "amqps:", 6) == 0))
+        return UMBEL_OK;
+    struct backend_options backend = {.log = options->log};
+    int code = backend_open(&engine->backend, &engine->loop, url, &backend, &backend_events, engine, why);
+    engine->has_results = code == UMBEL_OK;
+    if (code == UMBEL_OK)
+        inbox_attach(&engine->inbox, engine->backend);
+    return code;
+}
+
+static int init(struct engine *engine, const struct engine_options *options)
+{
+    *engine = (struct engine){.log = options->log, .timer_at = UINT64_MAX};
+    engine->waker.loop = &engine->loop;
+    engine->turn = (struct turn_hook){.call = on_turn, .self = engine};
+    engine->broker.code = UMBEL_BROKER_AWAY;
+    engine->results.code = UMBEL_BACKEND_AWAY;
+    pthread_mutex_init(&engine->lock, NULL);
+    waiter_cond_init(&engine->changed);
+    outbox_init(&engine->outbox, &engine->loop, &engine->turn, &engine->inbox, options->buffer_bytes);
+    int code = inbox_init(&engine->inbox, &engine->loop, &engine->waker, &engine->turn, options->callbacks,
+                          options->log);
+    if (code == UMBEL_OK)
+        code = loop_init(&engine->loop);
+    if (code != UMBEL_OK) {
+        engine_fini(engine);
+        return code;
+    }
+    loop_on_wake(&engine->loop, on_wake, engine);
+    uv_timer_init(&engine->loop.uv, &engine->timer);
+    engine->timer.data = engine;
+    return UMBEL_OK;
+}
+
+/* The application's signals are the application's: none is taken on this thread. */
+static int start_thread(struct engine *engine)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    engine->running = pthread_create(&engine->thread, NULL, run, engine) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return engine->running ? UMBEL_OK : UMBEL_SYSTEM;
+}
+
+int engine_open(struct engine *engine, const struct engine_options *options, struct buffer *why)
+{
+    int code = init(engine, options);
+    if (code != UMBEL_OK) {
+        buffer_text(why, umbel_strerror(code));
+        return code;
+    }
+    code = open_transport(engine, options, why);
+    if (code == UMBEL_OK)
+        code = open_backend(engine, options, why);
+    if (code == UMBEL_OK)
+        code = start_thread(engine);
+    if (code != UMBEL_OK) {
+        engine_close(engine, 0);
+        engine_fini(engine);
+    }
+    return code;
+}
+
+/* ---- for other threads ---- */
+
+static bool name_trouble(const struct engine *engine, char why[ENGINE_WHY])
+{
+    if (!engine->broker.up)
+        snprintf(why, ENGINE_WHY, "the broker cannot be reached (%.250s)", engine->broker.why);
+    else if (engine->has_results && !engine->results.up)
+        snprintf(why, ENGINE_WHY, "the result backend cannot be reached (%.250s)", engine->results.why);
+    else
+        return false;
+    return true;
+}
+
+bool engine_trouble(struct engine *engine, char why[ENGINE_WHY])
+{
+    pthread_mutex_lock(&engine->lock);
+    bool trouble = name_trouble(engine, why);
+    pthread_mutex_unlock(&engine->lock);
+    return trouble;
+}
+
+static int failure(const struct engine *engine)
+{
+    if (engine->broker.failed)
+        return engine->broker.code != UMBEL_OK ? engine->broker.code : UMBEL_BROKER_AWAY;
+    if (engine->has_results && engine->results.failed)
+        return engine->results.code != UMBEL_OK ? engine->results.code : UMBEL_BACKEND_AWAY;
+    return UMBEL_OK;
+}
+
+static bool all_up(const struct engine *engine)
+{
+    return engine->broker.up && (!engine->has_results || engine->results.up);
+}
+
+int engine_wait(struct engine *engine, double seconds, char why[ENGINE_WHY])
+{
+    double deadline = clock_mono() + seconds;
+    bool time_left = true;
+    pthread_mutex_lock(&engine->lock);
+    while (!all_up(engine) && failure(engine) == UMBEL_OK && time_left)
+        time_left = waiter_cond_wait(&engine->changed, &engine->lock, deadline);
+    int code = all_up(engine) ? UMBEL_OK : failure(engine);
+    if (!all_up(engine)) {
+        name_trouble(engine, why);
+        code = code != UMBEL_OK ? code : UMBEL_TIMEOUT;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return code;
+}

@@ -1,0 +1,67 @@
+/* engine.h: the client's background thread: one loop, one connection to the broker, one to the result
+ * backend.
+ *
+ * It is opened and closed by the caller's thread; in between everything on the loop belongs to the background
+ * thread, and other threads leave work in the outbox and the inbox and wake it. */
+#ifndef CLIENT_ENGINE_H
+#define CLIENT_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "client/inbox.h"
+#include "client/outbox.h"
+
+enum { ENGINE_WHY = 320 };
+
+/* How one of the two connections is. */
+struct reach {
+    bool up, failed;
+    int code; /* why not */
+    char why[ENGINE_WHY];
+};
+
+struct engine {
+    struct loop loop;
+    struct waker waker;
+    struct turn_hook turn;
+    uv_timer_t timer;
+    uint64_t timer_at; /* UINT64_MAX: not running */
+    struct transport *transport;
+    struct backend *backend; /* NULL: no results */
+    bool has_results;        /* there is a backend; never changes once open */
+    struct outbox outbox;
+    struct inbox inbox;
+    const struct log *log;
+    pthread_t thread;
+    bool running;  /* the thread was started */
+    int open_ends; /* connections that are still closing */
+    double grace;
+
+    pthread_mutex_t lock; /* for what follows */
+    pthread_cond_t changed;
+    struct reach broker, results;
+    bool stop;
+};
+
+struct engine_options {
+    const char *broker, *backend; /* backend NULL: the broker's URL where it can keep results */
+    size_t buffer_bytes;
+    const struct log *log;
+    struct callbacks *callbacks;
+};
+
+/* Opens both ends and starts the thread. UMBEL_OK, UMBEL_BAD_URL, UMBEL_SYSTEM, UMBEL_NO_MEMORY, with one
+ * sentence in `why`; after a failure nothing is left to close. */
+int engine_open(struct engine *engine, const struct engine_options *options, struct buffer *why);
+/* Ends the thread: what is unsent gets `grace` seconds, what is not done then answers UMBEL_CLOSED. */
+void engine_close(struct engine *engine, double grace);
+/* Frees what is left; when the last future is gone too. */
+void engine_fini(struct engine *engine);
+bool engine_is_here(const struct engine *engine); /* is this the background thread? */
+/* Waits until both ends are up. UMBEL_OK, UMBEL_TIMEOUT, or the code of the one that will not come up, with
+ * `why`. */
+int engine_wait(struct engine *engine, double seconds, char why[ENGINE_WHY]);
+/* What cannot be reached now, as half a sentence; false when all is well. */
+bool engine_trouble(struct engine *engine, char why[ENGINE_WHY]);
+
+#endif

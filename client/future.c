@@ -1,0 +1,214 @@
+/* future.c: the life of a future and what happens to it. Reading it is in reading.c, waiting in waiter.c.
+ *
+ * Nothing here blocks for longer than a lock that is held for a few instructions. What fails is malloc only:
+ * then a result that came is kept out and the future is done with UMBEL_NO_MEMORY rather than never. */
+#include "client/future.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "client/callback.h"
+#include "client/client.h"
+#include "client/reading.h"
+#include "client/waiter.h"
+
+/* Id and name lie behind one another, in the future itself where they fit. */
+static bool keep_text(umbel_future *future, umbel_str id, umbel_str name)
+{
+    size_t size = id.size + name.size + 2;
+    char *text = size <= FUTURE_TEXT ? future->text_here : malloc(size);
+    if (!text)
+        return false;
+    future->id = text;
+    memcpy(text, id.data, id.size);
+    text[id.size] = '\0';
+    text += id.size + 1;
+    future->name = text;
+    if (name.size)
+        memcpy(text, name.data, name.size);
+    text[name.size] = '\0';
+    return true;
+}
+
+umbel_future *future_new(umbel_client *client, umbel_str id, umbel_str name)
+{
+    umbel_future *future = malloc(sizeof *future);
+    if (!future)
+        return NULL;
+    memset(future, 0, offsetof(umbel_future, text_here));
+    if (!keep_text(future, id, name)) {
+        free(future);
+        return NULL;
+    }
+    client_ref(client);
+    future->client = client;
+    atomic_init(&future->refs, 1);
+    atomic_init(&future->state, UMBEL_STATE_SENDING);
+    pthread_mutex_init(&future->lock, NULL);
+    link_init(&future->link);
+    return future;
+}
+
+void future_ref(umbel_future *future)
+{
+    atomic_fetch_add_explicit(&future->refs, 1, memory_order_relaxed);
+}
+
+static void drop_payload(umbel_future *future)
+{
+    if (future->payload.data != future->payload_here)
+        free((char *)(uintptr_t)future->payload.data);
+    future->payload = STR_NONE;
+}
+
+void future_unref(umbel_future *future)
+{
+    if (!future || atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    assert(!future->waiters && "a future was freed while a thread waits for it");
+    umbel_client *client = future->client;
+    callback_free_list(future->callbacks);
+    reading_free(future->reading);
+    drop_payload(future);
+    free(future->why);
+    if (future->id != future->text_here)
+        free((char *)(uintptr_t)future->id);
+    pthread_mutex_destroy(&future->lock);
+    free(future);
+    client_unref(client);
+}
+
+void future_title(const umbel_future *future, char *out, size_t size)
+{
+    snprintf(out, size, "%s[%s]", future->name, future->id);
+}
+
+static bool somebody_waits(const umbel_future *future)
+{
+    return future->waiters || future->callbacks;
+}
+
+/* The last step of every end: what was written before is final. */
+static bool finish(umbel_future *future, umbel_state state, int code)
+{
+    atomic_store(&future->state, (int)state);
+    atomic_store(&future->code, code);
+    atomic_store_explicit(&future->finished, true, memory_order_release);
+    return somebody_waits(future);
+}
+
+bool future_accepted(umbel_future *future)
+{
+    bool waited = false;
+    pthread_mutex_lock(&future->lock);
+    if (atomic_load(&future->state) == UMBEL_STATE_SENDING) {
+        atomic_store(&future->state, UMBEL_STATE_ACCEPTED);
+        waited = future->waiters != NULL;
+    }
+    pthread_mutex_unlock(&future->lock);
+    return waited;
+}
+
+bool future_unsent(umbel_future *future, int code, const char *why)
+{
+    bool waited = false;
+    pthread_mutex_lock(&future->lock);
+    if (!future_finished(future)) {
+        future->why = strdup(why);
+        waited = finish(future, UMBEL_STATE_UNSENT, code);
+    }
+    pthread_mutex_unlock(&future->lock);
+    return waited;
+}
+
+static int keep_payload(umbel_future *future, umbel_str payload)
+{
+    drop_payload(future);
+    char *copy = payload.size <= FUTURE_PAYLOAD ? future->payload_here : malloc(payload.size);
+    if (!copy)
+        return UMBEL_NO_MEMORY;
+    memcpy(copy, payload.data, payload.size);
+    future->payload = (umbel_str){copy, payload.size};
+    reading_stale(future->reading);
+    return UMBEL_OK;
+}
+
+struct ending {
+    umbel_state state;
+    int code;
+};
+
+/* What a stored state means to who waits. */
+static struct ending ending_of(enum result_state state)
+{
+    switch (state) {
+    case RESULT_SUCCESS:
+        return (struct ending){UMBEL_STATE_SUCCEEDED, UMBEL_OK};
+    case RESULT_FAILURE:
+        return (struct ending){UMBEL_STATE_FAILED, UMBEL_FAILED};
+    case RESULT_REVOKED:
+        return (struct ending){UMBEL_STATE_REVOKED, UMBEL_REVOKED};
+    case RESULT_RETRY:
+        return (struct ending){UMBEL_STATE_RETRYING, UMBEL_OK};
+    case RESULT_STARTED:
+    case RESULT_CUSTOM:
+        return (struct ending){UMBEL_STATE_STARTED, UMBEL_OK};
+    case RESULT_PENDING:
+        break;
+    }
+    return (struct ending){UMBEL_STATE_ACCEPTED, UMBEL_OK};
+}
+
+bool future_answered(umbel_future *future, enum result_state state, umbel_str payload)
+{
+    bool waited = false;
+    struct ending ending = ending_of(state);
+    pthread_mutex_lock(&future->lock);
+    if (!future_finished(future) && state != RESULT_PENDING) {
+        int code = keep_payload(future, payload);
+        if (code != UMBEL_OK)
+            waited = finish(future, UMBEL_STATE_FAILED, code);
+        else if (result_terminal(state))
+            waited = finish(future, ending.state, ending.code);
+        else
+            waited =
+                atomic_exchange(&future->state, (int)ending.state) == UMBEL_STATE_SENDING && future->waiters;
+    }
+    pthread_mutex_unlock(&future->lock);
+    return waited;
+}
+
+bool future_ignored(umbel_future *future)
+{
+    bool waited = false;
+    pthread_mutex_lock(&future->lock);
+    if (!future_finished(future))
+        waited = finish(future, UMBEL_STATE_SUCCEEDED, UMBEL_OK);
+    pthread_mutex_unlock(&future->lock);
+    return waited;
+}
+
+bool future_closed(umbel_future *future)
+{
+    bool waited = false;
+    pthread_mutex_lock(&future->lock);
+    umbel_state state = (umbel_state)atomic_load(&future->state);
+    if (!future_finished(future))
+        waited = finish(future, state == UMBEL_STATE_SENDING ? UMBEL_STATE_UNSENT : state, UMBEL_CLOSED);
+    pthread_mutex_unlock(&future->lock);
+    return waited;
+}
+
+struct callback *future_announce(umbel_future *future)
+{
+    struct callback *list = NULL;
+    pthread_mutex_lock(&future->lock);
+    waiter_fire(future);
+    if (future_finished(future)) {
+        list = future->callbacks;
+        future->callbacks = NULL;
+    }
+    pthread_mutex_unlock(&future->lock);
+    return list;
+}

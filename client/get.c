@@ -1,0 +1,208 @@
+/* get.c: asking a future: is it done, what is the result; and giving it back. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "client/client.h"
+#include "client/future.h"
+#include "client/reading.h"
+#include "client/sentence.h"
+#include "client/waiter.h"
+#include "client/words.h"
+
+enum { SENTENCE = 512, TITLE = 200 };
+
+umbel_future *umbel_future_from_id(umbel_client *client, const char *id)
+{
+    umbel_str key = str_of(id ? id : "");
+    umbel_future *future = future_new(client, key, STR_NONE);
+    if (!future)
+        return NULL;
+    int code = client_check(client);
+    if (code == UMBEL_OK && (key.size == 0 || key.size > 255))
+        code = UMBEL_BAD_ARGUMENT;
+    if (code != UMBEL_OK) {
+        future_unsent(future, code,
+                      code == UMBEL_BAD_ARGUMENT ? "an id is 1 to 255 bytes" : umbel_strerror(code));
+        return future;
+    }
+    future_accepted(future);
+    inbox_order(&client->engine.inbox, future, ORDER_ADOPT);
+    return future;
+}
+
+/* ---- waiting ---- */
+
+static int late(umbel_future *future, double seconds)
+{
+    char title[TITLE], sentence[SENTENCE], trouble[ENGINE_WHY];
+    future_title(future, title, sizeof title);
+    bool away = engine_trouble(&future->client->engine, trouble);
+    sentence_late(sentence, sizeof sentence, title, umbel_future_state(future), seconds,
+                  away ? trouble : NULL);
+    words_say(future, sentence);
+    return UMBEL_TIMEOUT;
+}
+
+/* Without a backend the most that can be known is whether the broker has it. */
+static int wait_without_results(umbel_future *future, double seconds)
+{
+    int code = waiter_wait(&future, 1, 1, false, UNTIL_SETTLED, seconds);
+    if (code != UMBEL_OK)
+        return late(future, seconds);
+    if (future_finished(future))
+        return UMBEL_OK;
+    words_say(future,
+              "results cannot be had: no result backend is named; give its URL to umbel_connect or set "
+              "UMBEL_RESULT_BACKEND");
+    return UMBEL_BAD_URL;
+}
+
+static int wait_until_finished(umbel_future *future, double timeout)
+{
+    umbel_client *client = future->client;
+    if (future_finished(future))
+        return UMBEL_OK;
+    if (!fork_mark_is_ours(&client->mark))
+        return UMBEL_FORKED;
+    double seconds = client_timeout(client, timeout);
+    if (!client->engine.has_results)
+        return wait_without_results(future, seconds);
+    int code = waiter_wait(&future, 1, 1, false, UNTIL_FINISHED, seconds);
+    return code == UMBEL_TIMEOUT ? late(future, seconds) : code;
+}
+
+/* ---- reading the result into a variable ---- */
+
+static bool is_number(umbel_take_kind kind)
+{
+    return kind >= UMBEL_TAKE_BOOL && kind <= UMBEL_TAKE_DOUBLE;
+}
+
+/* Nothing of a number is borrowed, so it needs no memory that lasts. */
+static int take_number(umbel_future *future, const umbel_take *take)
+{
+    umbel_client *client = future->client;
+    struct result_view view;
+    pthread_mutex_lock(&client->scratch_lock);
+    int code = result_read(&client->scratch, future->payload, &view);
+    if (code == UMBEL_OK)
+        code = value_take(view.value, take);
+    arena_reset(&client->scratch);
+    pthread_mutex_unlock(&client->scratch_lock);
+    return code;
+}
+
+static int unfit(umbel_future *future, const umbel_value *value, const umbel_take *take, int code)
+{
+    char title[TITLE], sentence[SENTENCE];
+    future_title(future, title, sizeof title);
+    sentence_unfit(sentence, sizeof sentence, title, code, value_type_name(value),
+                   value_take_name(take->kind));
+    words_say(future, sentence);
+    return code;
+}
+
+static int take_lasting(umbel_future *future, const umbel_take *take)
+{
+    static const umbel_value null;
+    pthread_mutex_lock(&future->lock);
+    const struct reading *reading = reading_of(future);
+    int code = reading ? reading->code : UMBEL_NO_MEMORY;
+    const umbel_value *value = reading && reading->view.value ? reading->view.value : &null;
+    pthread_mutex_unlock(&future->lock);
+    if (code == UMBEL_OK)
+        code = value_take(value, take);
+    return code == UMBEL_OK ? UMBEL_OK : unfit(future, value, take, code);
+}
+
+int umbel_get_take(umbel_future *future, double timeout, umbel_take take)
+{
+    int code = wait_until_finished(future, timeout);
+    if (code == UMBEL_OK)
+        code = atomic_load(&future->code);
+    if (code != UMBEL_OK || take.kind == UMBEL_TAKE_NOTHING)
+        return code;
+    if (is_number(take.kind) && future->payload.size && take_number(future, &take) == UMBEL_OK)
+        return UMBEL_OK;
+    return take_lasting(future, &take);
+}
+
+/* ---- asking without waiting ---- */
+
+bool umbel_done(umbel_future *future)
+{
+    return future_finished(future);
+}
+
+umbel_state umbel_future_state(umbel_future *future)
+{
+    return (umbel_state)atomic_load(&future->state);
+}
+
+int umbel_future_code(umbel_future *future)
+{
+    return future_finished(future) ? atomic_load(&future->code) : UMBEL_OK;
+}
+
+const char *umbel_future_id(umbel_future *future)
+{
+    return future->id;
+}
+
+int umbel_on_done(umbel_future *future, void (*call)(umbel_future *future, void *arg), void *arg)
+{
+    if (!fork_mark_is_ours(&future->client->mark))
+        return UMBEL_FORKED;
+    pthread_mutex_lock(&future->lock);
+    bool done = future_finished(future);
+    int code = done ? UMBEL_OK : callback_add(&future->callbacks, call, arg);
+    pthread_mutex_unlock(&future->lock);
+    if (done)
+        call(future, arg);
+    return code;
+}
+
+int umbel_wait(umbel_future *const *futures, size_t count, umbel_wait_mode mode, double timeout)
+{
+    umbel_future *any = NULL;
+    for (size_t i = 0; i < count && !any; i++)
+        any = futures[i];
+    if (!any)
+        return UMBEL_OK;
+    if (!fork_mark_is_ours(&any->client->mark))
+        return UMBEL_FORKED;
+    size_t need = mode == UMBEL_FIRST_COMPLETED ? 1 : count;
+    return waiter_wait(futures, count, need, mode == UMBEL_FIRST_EXCEPTION, UNTIL_FINISHED,
+                       client_timeout(any->client, timeout));
+}
+
+/* ---- giving back ---- */
+
+static int give_back(umbel_future *future, int orders)
+{
+    umbel_client *client = future->client;
+    if (!fork_mark_is_ours(&client->mark))
+        return UMBEL_FORKED; /* the child's copy is left alone: its locks may be held by a thread that is not
+                                here */
+    if (!future_finished(future))
+        orders |= ORDER_RELEASE;
+    if (orders & ORDER_RELEASE)
+        atomic_store(&future->abandoned, true);
+    if (orders && client->opened)
+        inbox_order(&client->engine.inbox, future, orders);
+    int code = atomic_load(&client->closed) ? UMBEL_CLOSED : UMBEL_OK;
+    words_forget(future);
+    future_unref(future);
+    return code;
+}
+
+void umbel_future_free(umbel_future *future)
+{
+    if (future)
+        give_back(future, 0);
+}
+
+int umbel_forget(umbel_future *future)
+{
+    return give_back(future, ORDER_FORGET);
+}

@@ -1,0 +1,424 @@
+/* inbox.c: see inbox.h. The backend may be away at any time: it restores its subscriptions and says so, and
+ * then everything is looked up; so no answer of the backend needs to be waited for here. */
+#include "client/inbox.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include "client/waiter.h"
+#include "common/uuid.h"
+
+enum { BATCH = 256, TOKEN_CHANNEL = 0 };
+
+int inbox_init(struct inbox *inbox, struct loop *loop, struct waker *waker, struct turn_hook *turn,
+               struct callbacks *callbacks, const struct log *log)
+{
+    *inbox = (struct inbox){.loop = loop, .waker = waker, .turn = turn, .callbacks = callbacks, .log = log};
+    pthread_mutex_init(&inbox->lock, NULL);
+    inbox->orders_last = &inbox->orders;
+    inbox->turn_last = &inbox->turn_first;
+    link_init(&inbox->asked);
+    link_init(&inbox->slow);
+    for (size_t i = 0; i < INBOX_FLOWS; i++)
+        link_init(&inbox->flows[i].waiting);
+    char id[UUID_SIZE];
+    uuid_make(id);
+    snprintf(inbox->channel, sizeof inbox->channel, "umbel.%s", id);
+    return roster_init(&inbox->roster);
+}
+
+void inbox_fini(struct inbox *inbox)
+{
+    assert(inbox->roster.count == 0 && !inbox->orders && !inbox->turn_first);
+    roster_fini(&inbox->roster);
+    pthread_mutex_destroy(&inbox->lock);
+}
+
+void inbox_attach(struct inbox *inbox, struct backend *backend)
+{
+    inbox->backend = backend;
+    inbox->channel_deadline_ms = loop_now(inbox->loop) + INBOX_CHANNEL_MS;
+    backend->ops->listen(backend, str_of(inbox->channel), TOKEN_CHANNEL);
+}
+
+bool inbox_ready(const struct inbox *inbox)
+{
+    return inbox->channel_ready || loop_now(inbox->loop) >= inbox->channel_deadline_ms;
+}
+
+/* ---- what happens at the turn's end ---- */
+
+static void at_turn_end(struct inbox *inbox, umbel_future *future)
+{
+    if (future->announced)
+        return;
+    future->announced = true;
+    future_ref(future);
+    future->turn_next = NULL;
+    *inbox->turn_last = future;
+    inbox->turn_last = &future->turn_next;
+    loop_mark(inbox->loop, inbox->turn);
+}
+
+void inbox_announce(struct inbox *inbox, umbel_future *future)
+{
+    at_turn_end(inbox, future);
+}
+
+static void unwatch(struct inbox *inbox, umbel_future *const *futures, size_t count)
+{
+    umbel_str ids[BATCH];
+    for (size_t i = 0; i < count; i++)
+        ids[i] = str_of(futures[i]->id);
+    inbox->backend->ops->unwatch(inbox->backend, ids, count);
+}
+
+/* The last waiter on an id takes the subscription with it. */
+static bool is_to_be_unwatched(const struct inbox *inbox, const umbel_future *future)
+{
+    return future->unwatch && inbox->backend && !roster_find(&inbox->roster, str_of(future->id), NULL);
+}
+
+static void unwatch_all(struct inbox *inbox, umbel_future *first)
+{
+    umbel_future *batch[BATCH];
+    size_t count = 0;
+    for (umbel_future *future = first; future; future = future->turn_next) {
+        if (is_to_be_unwatched(inbox, future))
+            batch[count++] = future;
+        future->unwatch = false;
+        if (count == BATCH || (count && !future->turn_next)) {
+            unwatch(inbox, batch, count);
+            count = 0;
+        }
+    }
+}
+
+/* Callbacks may submit, free and look: what they cause is for the next round of the same turn. */
+void inbox_turn(struct inbox *inbox)
+{
+    umbel_future *first = inbox->turn_first;
+    inbox->turn_first = NULL;
+    inbox->turn_last = &inbox->turn_first;
+    unwatch_all(inbox, first);
+    while (first) {
+        umbel_future *future = first;
+        first = future->turn_next;
+        future->announced = false;
+        callbacks_take(inbox->callbacks, future, future_announce(future));
+        future_unref(future);
+    }
+}
+
+/* ---- in and out ---- */
+
+/* Flow 0 is for futures from a bare id, whose queue nobody knows. */
+static uint8_t flow_of(umbel_str queue)
+{
+    return (uint8_t)(1 + roster_hash(queue) % (INBOX_FLOWS - 1));
+}
+
+static void enter(struct inbox *inbox, umbel_future *future, uint8_t flow, uint64_t due_ms)
+{
+    future_ref(future);
+    future->watch = WATCH_CHANNEL;
+    future->flow = flow;
+    future->sequence = ++inbox->sequence;
+    future->due_ms = due_ms;
+    roster_add(&inbox->roster, future);
+    link_append(&inbox->flows[flow].waiting, &future->link);
+    loop_mark(inbox->loop, inbox->turn);
+}
+
+/* A message that was published before, over a connection that was lost, is here already. */
+void inbox_expect(struct inbox *inbox, umbel_future *future, umbel_str queue)
+{
+    if (future->watch == WATCH_NONE && !future_finished(future))
+        enter(inbox, future, flow_of(queue), loop_now(inbox->loop) + INBOX_LATE_MS);
+}
+
+void inbox_drop(struct inbox *inbox, umbel_future *future)
+{
+    if (future->watch == WATCH_NONE)
+        return;
+    if (future->watch != WATCH_CHANNEL) {
+        future->unwatch = true;
+        at_turn_end(inbox, future);
+    }
+    future->watch = WATCH_NONE;
+    link_remove(&future->link);
+    roster_remove(&inbox->roster, future);
+    future_unref(future);
+}
+
+/* ---- answers ---- */
+
+static void note_flow(struct inbox *inbox, const umbel_future *future)
+{
+    struct flow *flow = &inbox->flows[future->flow];
+    if (future->watch != WATCH_CHANNEL)
+        return; /* it may have come from a worker that does not know our channel */
+    if (future->sequence > flow->answered)
+        flow->answered = future->sequence;
+    flow->answered_ms = loop_now(inbox->loop);
+}
+
+static void answer(struct inbox *inbox, umbel_future *future, enum result_state state, umbel_str payload)
+{
+    note_flow(inbox, future);
+    if (future_answered(future, state, payload))
+        inbox_announce(inbox, future);
+    if (result_terminal(state))
+        inbox_drop(inbox, future);
+}
+
+void inbox_notice(struct inbox *inbox, umbel_str payload)
+{
+    enum result_state state;
+    umbel_str id;
+    if (result_peek(payload, &state, &id) != UMBEL_OK) {
+        log_line(inbox->log, UMBEL_WARNING, "client", "a result of %zu bytes cannot be read", payload.size);
+        return;
+    }
+    umbel_future *future = roster_find(&inbox->roster, id, NULL);
+    while (future) {
+        umbel_future *next = roster_find(&inbox->roster, id, future);
+        answer(inbox, future, state, payload);
+        future = next;
+    }
+}
+
+static umbel_future *of_link(struct link *link)
+{
+    return (umbel_future *)((char *)link - offsetof(umbel_future, link));
+}
+
+/* ---- looking for what did not come by itself ---- */
+
+static void move_to(struct link *list, umbel_future *future)
+{
+    link_remove(&future->link);
+    link_append(list, &future->link);
+}
+
+/* Everything in `batch` has been moved to `asked`. */
+static void watch(struct inbox *inbox, umbel_future *const *batch, size_t count)
+{
+    umbel_str ids[BATCH];
+    inbox->batch++;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = str_of(batch[i]->id);
+        batch[i]->batch = inbox->batch;
+    }
+    inbox->backend->ops->watch(inbox->backend, ids, count, inbox->batch);
+}
+
+static void lookup(struct inbox *inbox, umbel_future *const *batch, size_t count)
+{
+    umbel_str ids[BATCH];
+    for (size_t i = 0; i < count; i++)
+        ids[i] = str_of(batch[i]->id);
+    inbox->backend->ops->lookup(inbox->backend, ids, count, 0);
+}
+
+/* Not late while the queue flows and it is not its turn: then it is asked again a little later. */
+static bool is_late(const struct flow *flow, umbel_future *future, uint64_t now_ms)
+{
+    if (future->due_ms > now_ms)
+        return false;
+    bool flows = flow->answered && now_ms - flow->answered_ms < INBOX_LATE_MS;
+    if (!flows || future->sequence < flow->answered)
+        return true;
+    future->due_ms = now_ms + INBOX_LATE_MS / 2;
+    return false;
+}
+
+static void watch_late(struct inbox *inbox, struct flow *flow, uint64_t now_ms)
+{
+    umbel_future *batch[BATCH];
+    size_t count = 0;
+    while (!link_alone(&flow->waiting)) {
+        umbel_future *future = of_link(flow->waiting.next);
+        if (!is_late(flow, future, now_ms))
+            break;
+        future->watch = WATCH_ASKED;
+        move_to(&inbox->asked, future);
+        batch[count++] = future;
+        if (count == BATCH) {
+            watch(inbox, batch, count);
+            count = 0;
+        }
+    }
+    if (count)
+        watch(inbox, batch, count);
+}
+
+static void to_slow(struct inbox *inbox, umbel_future *future)
+{
+    future->watch = WATCH_SLOW;
+    future->due_ms = loop_now(inbox->loop) + INBOX_SLOW_MS;
+    move_to(&inbox->slow, future);
+}
+
+/* Takes up to BATCH from the head of a list that `due` accepts, moves them to `slow` and reads them. */
+static bool look_at_head(struct inbox *inbox, struct link *list, bool (*due)(const umbel_future *, uint64_t),
+                         uint64_t now)
+{
+    umbel_future *batch[BATCH];
+    size_t count = 0;
+    while (count < BATCH && !link_alone(list) && due(of_link(list->next), now)) {
+        batch[count] = of_link(list->next);
+        to_slow(inbox, batch[count++]);
+    }
+    if (count)
+        lookup(inbox, batch, count);
+    return count > 0;
+}
+
+static bool asked_before(const umbel_future *future, uint64_t batch)
+{
+    return future->batch <= batch;
+}
+
+static bool due_before(const umbel_future *future, uint64_t now_ms)
+{
+    return future->due_ms <= now_ms;
+}
+
+void inbox_subscribed(struct inbox *inbox, uint64_t token)
+{
+    if (token == TOKEN_CHANNEL)
+        inbox->channel_ready = true;
+    while (look_at_head(inbox, &inbox->asked, asked_before, token))
+        ;
+}
+
+/* Those that wait on our channel alone are looked up and stay where they are: they are watched when they are
+ * late. */
+static void look_up_flow(struct inbox *inbox, struct flow *flow)
+{
+    umbel_future *batch[BATCH];
+    size_t count = 0;
+    for (struct link *link = flow->waiting.next; link != &flow->waiting; link = link->next) {
+        batch[count++] = of_link(link);
+        if (count == BATCH || link->next == &flow->waiting) {
+            lookup(inbox, batch, count);
+            count = 0;
+        }
+    }
+}
+
+static bool always(const umbel_future *future, uint64_t last)
+{
+    return future->batch <= last;
+}
+
+void inbox_resubscribed(struct inbox *inbox)
+{
+    inbox->channel_ready = true;
+    for (size_t i = 0; i < INBOX_FLOWS; i++)
+        look_up_flow(inbox, &inbox->flows[i]);
+    struct link missed; /* so that each is looked at once, though look_at_head adds to `slow` */
+    link_init(&missed);
+    while (!link_alone(&inbox->slow))
+        move_to(&missed, of_link(inbox->slow.next));
+    while (look_at_head(inbox, &missed, always, UINT64_MAX))
+        ;
+}
+
+void inbox_tick(struct inbox *inbox, uint64_t now_ms)
+{
+    if (!inbox->backend)
+        return;
+    for (size_t i = 0; i < INBOX_FLOWS; i++)
+        watch_late(inbox, &inbox->flows[i], now_ms);
+    while (look_at_head(inbox, &inbox->slow, due_before, now_ms))
+        ;
+}
+
+static uint64_t earlier(uint64_t due, const struct link *list)
+{
+    if (link_alone(list))
+        return due;
+    const umbel_future *future = of_link(list->next);
+    return future->due_ms < due ? future->due_ms : due;
+}
+
+uint64_t inbox_due(const struct inbox *inbox)
+{
+    uint64_t due = earlier(UINT64_MAX, &inbox->slow);
+    for (size_t i = 0; i < INBOX_FLOWS; i++)
+        due = earlier(due, &inbox->flows[i].waiting);
+    return due;
+}
+
+/* ---- orders of other threads ---- */
+
+/* The lock is held. True: it is the first, so the loop must be woken. */
+static bool add_order(struct inbox *inbox, umbel_future *future, int order)
+{
+    bool first = !inbox->orders;
+    if (!future->orders) {
+        future_ref(future);
+        future->order_next = NULL;
+        *inbox->orders_last = future;
+        inbox->orders_last = &future->order_next;
+    }
+    future->orders |= (uint8_t)order;
+    return first;
+}
+
+void inbox_order(struct inbox *inbox, umbel_future *future, int order)
+{
+    pthread_mutex_lock(&inbox->lock);
+    bool wake = !inbox->closed && add_order(inbox, future, order);
+    if (wake)
+        waker_promise(inbox->waker);
+    pthread_mutex_unlock(&inbox->lock);
+    if (wake)
+        waker_wake(inbox->waker);
+}
+
+static void carry_out(struct inbox *inbox, umbel_future *future, int orders)
+{
+    if ((orders & ORDER_ADOPT) && !(orders & ORDER_RELEASE) && inbox->backend)
+        enter(inbox, future, 0, 0); /* late at once: only its own channel can tell */
+    if (orders & (ORDER_RELEASE | ORDER_FORGET))
+        inbox_drop(inbox, future);
+    if ((orders & ORDER_FORGET) && inbox->backend)
+        inbox->backend->ops->forget(inbox->backend, str_of(future->id));
+}
+
+void inbox_take_orders(struct inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->lock);
+    umbel_future *first = inbox->orders;
+    inbox->orders = NULL;
+    inbox->orders_last = &inbox->orders;
+    pthread_mutex_unlock(&inbox->lock);
+    while (first) {
+        umbel_future *future = first;
+        pthread_mutex_lock(&inbox->lock);
+        int orders = future->orders;
+        future->orders = 0;
+        first = future->order_next;
+        pthread_mutex_unlock(&inbox->lock);
+        carry_out(inbox, future, orders);
+        future_unref(future);
+    }
+}
+
+void inbox_close(struct inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->lock);
+    inbox->closed = true;
+    pthread_mutex_unlock(&inbox->lock);
+    inbox_take_orders(inbox);
+    size_t from = 0;
+    umbel_future *future;
+    while ((future = roster_any(&inbox->roster, &from))) {
+        if (future_closed(future))
+            inbox_announce(inbox, future);
+        inbox_drop(inbox, future);
+    }
+}

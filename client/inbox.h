@@ -1,0 +1,93 @@
+/* inbox.h: every future that waits for a result, and how its answer is found.
+ *
+ * Umbel's workers publish each result on the client's own channel as well, so the usual answer needs no
+ * subscription of its own. Python's workers publish on the task's channel alone: a task that is unanswered
+ * after 50 ms, and a future made from a bare id, is watched there too, many in one command, and then read,
+ * since it may have been answered before. The slow look every 30 s is the net under all of it.
+ *
+ * A task is not late while its queue flows: when a later one of the same queue has not been answered yet, it
+ * is simply not its turn. Without this rule a deep queue would cost a subscription for every task in it.
+ *
+ * A future is in here from the moment its message is given to the transport until it is done or given back.
+ */
+#ifndef CLIENT_INBOX_H
+#define CLIENT_INBOX_H
+
+#include <pthread.h>
+#include "broker/backend.h"
+#include "client/callback.h"
+#include "client/future.h"
+#include "client/roster.h"
+#include "client/waker.h"
+
+enum { INBOX_FLOWS = 64, INBOX_LATE_MS = 50, INBOX_SLOW_MS = 30000, INBOX_CHANNEL_MS = 1000 };
+
+/* What is outstanding on the queues that share a hash: in order of publishing. */
+struct flow {
+    struct link waiting;
+    uint64_t answered;    /* the latest sequence that was answered on our channel */
+    uint64_t answered_ms; /* when */
+};
+
+struct inbox {
+    struct loop *loop;
+    struct waker *waker;
+    struct turn_hook *turn;  /* marked whenever inbox_turn has something to do */
+    struct backend *backend; /* from inbox_attach on; NULL: results cannot be had */
+    struct callbacks *callbacks;
+    const struct log *log;
+    char channel[48]; /* our own: what reply_to says */
+
+    pthread_mutex_t lock; /* for the orders */
+    umbel_future *orders, **orders_last;
+    bool closed; /* no order is taken any more */
+
+    /* of the background thread */
+    struct roster roster;
+    struct flow flows[INBOX_FLOWS];
+    struct link asked; /* WATCH_ASKED, in order of their batch */
+    struct link slow;  /* WATCH_SLOW, in order of due_ms */
+    uint64_t sequence;
+    uint64_t batch;
+    uint64_t channel_deadline_ms;
+    bool channel_ready;
+    umbel_future *turn_first, **turn_last; /* to be announced or unwatched at the turn's end */
+};
+
+int inbox_init(struct inbox *inbox, struct loop *loop, struct waker *waker, struct turn_hook *turn,
+               struct callbacks *callbacks, const struct log *log);
+/* Nothing waits any more. */
+void inbox_fini(struct inbox *inbox);
+/* Starts listening on our own channel. */
+void inbox_attach(struct inbox *inbox, struct backend *backend);
+
+/* ---- any thread ---- */
+
+/* Leaves an order (enum future_order) for the background thread, which gets a reference. After inbox_close:
+ * nothing. */
+void inbox_order(struct inbox *inbox, umbel_future *future, int order);
+
+/* ---- background thread ---- */
+
+void inbox_take_orders(struct inbox *inbox);
+/* Is it time to publish what wants a result? Yes once our channel is subscribed, or has not been for a
+ * second. */
+bool inbox_ready(const struct inbox *inbox);
+void inbox_expect(struct inbox *inbox, umbel_future *future, umbel_str queue);
+/* It is no longer waited for. */
+void inbox_drop(struct inbox *inbox, umbel_future *future);
+/* At the turn's end, wake who waits for this future. */
+void inbox_announce(struct inbox *inbox, umbel_future *future);
+/* A result map came, by a notice or a look-up. */
+void inbox_notice(struct inbox *inbox, umbel_str payload);
+void inbox_subscribed(struct inbox *inbox, uint64_t token);
+/* Anything may have been missed: look everything up. */
+void inbox_resubscribed(struct inbox *inbox);
+void inbox_tick(struct inbox *inbox, uint64_t now_ms);
+/* When inbox_tick wants to be called next; UINT64_MAX: not. */
+uint64_t inbox_due(const struct inbox *inbox);
+void inbox_turn(struct inbox *inbox);
+/* Everything that is still here answers UMBEL_CLOSED, and no order is taken any more. */
+void inbox_close(struct inbox *inbox);
+
+#endif

@@ -1,0 +1,158 @@
+/* reading.c: what a future's owner reads: value, error, traceback. A map that cannot be taken apart reads as
+ * an error of its own (UMBEL_BAD_MESSAGE), never as success. */
+#include "client/reading.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "client/client.h"
+#include "client/future.h"
+#include "client/sentence.h"
+#include "client/words.h"
+
+enum { SENTENCE = 1024, TITLE = 320 };
+
+void reading_free(struct reading *reading)
+{
+    if (!reading)
+        return;
+    arena_fini(&reading->arena);
+    free(reading);
+}
+
+void reading_stale(struct reading *reading)
+{
+    if (reading)
+        reading->fresh = false;
+}
+
+static const char *text_of(struct reading *reading, umbel_str text)
+{
+    return text.data ? arena_copy(&reading->arena, text.data, text.size) : NULL;
+}
+
+static void take_apart(struct reading *reading, umbel_str payload)
+{
+    arena_reset(&reading->arena);
+    reading->view = (struct result_view){.state = RESULT_PENDING};
+    reading->error = reading->error_type = reading->error_message = reading->traceback = NULL;
+    reading->code = payload.size ? result_read(&reading->arena, payload, &reading->view) : UMBEL_OK;
+    if (reading->code == UMBEL_OK) {
+        reading->error_type = text_of(reading, reading->view.error_type);
+        reading->error_message = text_of(reading, reading->view.error_message);
+        reading->traceback = text_of(reading, reading->view.traceback);
+    }
+    reading->fresh = true;
+}
+
+struct reading *reading_of(umbel_future *future)
+{
+    if (!future->reading) {
+        future->reading = calloc(1, sizeof *future->reading);
+        if (!future->reading)
+            return NULL;
+        arena_init(&future->reading->arena, 0);
+    }
+    if (!future->reading->fresh)
+        take_apart(future->reading, future->payload);
+    return future->reading;
+}
+
+/* ---- the error, in words ---- */
+
+static void write_sentence(umbel_future *future, struct reading *reading, char *out)
+{
+    char title[TITLE];
+    future_title(future, title, sizeof title);
+    switch (atomic_load(&future->code)) {
+    case UMBEL_FAILED:
+        sentence_failed(out, SENTENCE, title, reading->error_type, reading->error_message);
+        return;
+    case UMBEL_REVOKED:
+        sentence_revoked(out, SENTENCE, title, reading->error_message);
+        return;
+    default:
+        sentence_ended(out, SENTENCE, title, atomic_load(&future->code));
+    }
+}
+
+static const char *final_error(umbel_future *future)
+{
+    if (future->why)
+        return future->why;
+    struct reading *reading = reading_of(future);
+    if (!reading)
+        return umbel_strerror(UMBEL_NO_MEMORY);
+    if (!reading->error) {
+        char sentence[SENTENCE];
+        write_sentence(future, reading, sentence);
+        reading->error = arena_copy(&reading->arena, sentence, strlen(sentence));
+    }
+    return reading->error ? reading->error : umbel_strerror(UMBEL_NO_MEMORY);
+}
+
+const char *umbel_error(umbel_future *future)
+{
+    if (!future_finished(future) || atomic_load(&future->code) == UMBEL_OK)
+        return words_about(future);
+    pthread_mutex_lock(&future->lock);
+    const char *error = final_error(future);
+    pthread_mutex_unlock(&future->lock);
+    return error;
+}
+
+static bool has_failed(umbel_future *future)
+{
+    int code = atomic_load(&future->code);
+    return future_finished(future) && (code == UMBEL_FAILED || code == UMBEL_REVOKED);
+}
+
+const char *umbel_error_type(umbel_future *future)
+{
+    if (!has_failed(future))
+        return NULL;
+    pthread_mutex_lock(&future->lock);
+    const struct reading *reading = reading_of(future);
+    const char *type = reading ? reading->error_type : NULL;
+    pthread_mutex_unlock(&future->lock);
+    return type;
+}
+
+const char *umbel_error_message(umbel_future *future)
+{
+    if (!has_failed(future))
+        return NULL;
+    pthread_mutex_lock(&future->lock);
+    const struct reading *reading = reading_of(future);
+    const char *message = reading ? reading->error_message : NULL;
+    pthread_mutex_unlock(&future->lock);
+    return message;
+}
+
+const char *umbel_traceback(umbel_future *future)
+{
+    if (!has_failed(future))
+        return NULL;
+    pthread_mutex_lock(&future->lock);
+    const struct reading *reading = reading_of(future);
+    const char *traceback = reading ? reading->traceback : NULL;
+    pthread_mutex_unlock(&future->lock);
+    return traceback;
+}
+
+/* ---- the value ---- */
+
+static const umbel_value *value_of(const struct reading *reading)
+{
+    enum result_state state = reading->view.state;
+    bool holds = state == RESULT_SUCCESS || state == RESULT_CUSTOM || state == RESULT_STARTED;
+    return reading->code == UMBEL_OK && holds ? reading->view.value : NULL;
+}
+
+const umbel_value *umbel_result(umbel_future *future)
+{
+    pthread_mutex_lock(&future->lock);
+    const struct reading *reading = future->payload.size ? reading_of(future) : NULL;
+    const umbel_value *value = reading ? value_of(reading) : NULL;
+    pthread_mutex_unlock(&future->lock);
+    return value;
+}

@@ -1,0 +1,22 @@
+/* reading.h: a result map taken apart, when somebody first asks for what is in it. */
+#ifndef CLIENT_READING_H
+#define CLIENT_READING_H
+
+#include <umbel/client.h>
+#include "common/result.h"
+
+struct reading {
+    struct arena arena; /* all texts and values below */
+    struct result_view view;
+    int code;                                                   /* of taking it apart */
+    bool fresh;                                                 /* it is what the payload says now */
+    const char *error, *error_type, *error_message, *traceback; /* NULL: none, or not made yet */
+};
+
+void reading_free(struct reading *reading);
+/* The payload changed. NULL is allowed. */
+void reading_stale(struct reading *reading);
+/* The future's reading, taken apart now if need be; its lock is held. NULL only when memory is out. */
+struct reading *reading_of(umbel_future *future);
+
+#endif

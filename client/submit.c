@@ -1,0 +1,102 @@
+/* submit.c: umbel_submit: a call is encoded on the caller's thread, then left in the outbox. What is wrong
+ * with it is told by its future, as everything else that becomes of it. */
+#include <stdio.h>
+#include <string.h>
+#include "client/client.h"
+#include "client/future.h"
+#include "client/sentence.h"
+#include "client/waiter.h"
+#include "common/clock.h"
+#include "common/uuid.h"
+
+static const double CONFIRM_MARGIN = 0.05; /* the background thread speaks first: it knows the reason */
+
+static umbel_future *unsent(umbel_client *client, umbel_future *future, const char *queue, int code,
+                            const char *why)
+{
+    char title[160], sentence[OUTBOX_WHY];
+    future_title(future, title, sizeof title);
+    sentence_unsent(sentence, sizeof sentence, title, queue ? queue : "celery", code, why);
+    future_unsent(future, code, sentence);
+    if (code != UMBEL_FORKED)
+        client_say(client, sentence);
+    return future;
+}
+
+static enum codec codec_for(const umbel_client *client, umbel_serializer wish)
+{
+    return wish == UMBEL_JSON ? CODEC_JSON : wish == UMBEL_MSGPACK ? CODEC_MSGPACK : client->codec;
+}
+
+static double patience(umbel_client *client, const umbel_submit_options *options)
+{
+    double wish = options->timeout > 0 ? options->timeout : client->options.timeout;
+    return wish < 1e8 ? wish : 1e8;
+}
+
+static int put(umbel_client *client, umbel_future *future, struct record *record,
+               const umbel_submit_options *options)
+{
+    double mono = clock_mono();
+    record->deadline_ms = (uint64_t)((mono + patience(client, options)) * 1e3);
+    future_ref(future);
+    record->future = future;
+    int code = outbox_put(&client->engine.outbox, record, !engine_is_here(&client->engine));
+    if (code != UMBEL_OK)
+        future_unref(future);
+    return code;
+}
+
+static int encode_and_put(umbel_client *client, umbel_future *future, umbel_arguments arguments,
+                          const umbel_submit_options *options)
+{
+    struct outbox *outbox = &client->engine.outbox;
+    struct record *record = outbox_record(outbox);
+    if (!record)
+        return UMBEL_NO_MEMORY;
+    bool dated = options->expires > 0 || options->countdown > 0;
+    int code = record_fill(record, future->id, future->name, arguments, options,
+                           codec_for(client, options->serializer), client->options.buffer_bytes,
+                           dated ? clock_now() : 0, dated ? clock_mono() : 0);
+    if (code == UMBEL_OK)
+        code = put(client, future, record, options);
+    if (code != UMBEL_OK)
+        outbox_spare(outbox, record);
+    return code;
+}
+
+static void await_confirm(umbel_client *client, umbel_future *future, const umbel_submit_options *options)
+{
+    if (!engine_is_here(&client->engine))
+        waiter_wait(&future, 1, 1, false, UNTIL_SETTLED, patience(client, options) + CONFIRM_MARGIN);
+}
+
+static umbel_future *new_future(umbel_client *client, const char *task, const char *id)
+{
+    char fresh[UUID_SIZE];
+    if (!id)
+        uuid_make(fresh);
+    return future_new(client, id ? str_of(id) : (umbel_str){fresh, UUID_SIZE - 1}, str_of(task));
+}
+
+umbel_future *umbel_submit_with(umbel_client *client, const char *task, umbel_arguments arguments,
+                                const umbel_submit_options *options)
+{
+    static const umbel_submit_options none;
+    options = options ? options : &none;
+    umbel_future *future = new_future(client, task, options->id);
+    if (!future)
+        return NULL;
+    int code = client_check(client);
+    if (code != UMBEL_OK)
+        return unsent(client, future, options->queue, code, code == UMBEL_FORKED ? NULL : client->said);
+    const char *wrong = record_check(task, options);
+    if (wrong)
+        return unsent(client, future, options->queue, UMBEL_BAD_ARGUMENT, wrong);
+    code = encode_and_put(client, future, arguments, options);
+    if (code != UMBEL_OK)
+        return unsent(client, future, options->queue, code, NULL);
+    if (options->confirm)
+        await_confirm(client, future, options);
+    return future;
+}

@@ -1,0 +1,148 @@
+/* waiter.c: see waiter.h. Nothing here fails but malloc, for a wait on more futures than fit on the stack. */
+#include "client/waiter.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include "client/future.h"
+#include "common/clock.h"
+
+enum { NODES_HERE = 16 };
+
+void waiter_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+bool waiter_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, double deadline)
+{
+    if (clock_mono() >= deadline)
+        return false;
+    struct timespec until;
+    until.tv_sec = (time_t)deadline;
+    until.tv_nsec = (long)((deadline - (double)until.tv_sec) * 1e9);
+    return pthread_cond_timedwait(cond, lock, &until) == 0 || clock_mono() < deadline;
+}
+
+static void waiter_init(struct waiter *waiter, size_t need, bool failure_ends)
+{
+    *waiter = (struct waiter){.need = need, .failure_ends = failure_ends, .enough = need == 0};
+    pthread_mutex_init(&waiter->lock, NULL);
+    waiter_cond_init(&waiter->cond);
+}
+
+static void waiter_fini(struct waiter *waiter)
+{
+    pthread_cond_destroy(&waiter->cond);
+    pthread_mutex_destroy(&waiter->lock);
+}
+
+/* One future is there. */
+static void count_one(struct waiter *waiter, bool failed)
+{
+    pthread_mutex_lock(&waiter->lock);
+    if (waiter->need > 0)
+        waiter->need--;
+    if (waiter->need == 0 || (failed && waiter->failure_ends))
+        waiter->enough = true;
+    if (waiter->enough)
+        pthread_cond_signal(&waiter->cond);
+    pthread_mutex_unlock(&waiter->lock);
+}
+
+static bool is_there(umbel_future *future, enum waiter_until until)
+{
+    return future_finished(future) ||
+           (until == UNTIL_SETTLED && atomic_load(&future->state) != UMBEL_STATE_SENDING);
+}
+
+void waiter_fire(umbel_future *future)
+{
+    struct waiter_node **at = &future->waiters;
+    while (*at) {
+        struct waiter_node *node = *at;
+        if (!is_there(future, node->until)) {
+            at = &node->next;
+            continue;
+        }
+        *at = node->next;
+        node->hangs = false;
+        count_one(node->waiter, atomic_load(&future->code) != UMBEL_OK);
+    }
+}
+
+static void hang(umbel_future *future, struct waiter_node *node)
+{
+    pthread_mutex_lock(&future->lock);
+    if (is_there(future, node->until)) {
+        count_one(node->waiter, atomic_load(&future->code) != UMBEL_OK);
+    } else {
+        node->next = future->waiters;
+        node->hangs = true;
+        future->waiters = node;
+    }
+    pthread_mutex_unlock(&future->lock);
+}
+
+/* Even a node that was fired is only safe to drop once the firing has let go of the future's lock. */
+static void take_down(umbel_future *future, struct waiter_node *node)
+{
+    pthread_mutex_lock(&future->lock);
+    if (node->hangs) {
+        struct waiter_node **at = &future->waiters;
+        while (*at != node)
+            at = &(*at)->next;
+        *at = node->next;
+    }
+    pthread_mutex_unlock(&future->lock);
+}
+
+static bool sleep_until_enough(struct waiter *waiter, double deadline)
+{
+    bool time_left = true;
+    pthread_mutex_lock(&waiter->lock);
+    while (!waiter->enough && time_left)
+        time_left = waiter_cond_wait(&waiter->cond, &waiter->lock, deadline);
+    bool enough = waiter->enough;
+    pthread_mutex_unlock(&waiter->lock);
+    return enough;
+}
+
+/* `need` counts down while futures are found to be there already, so the loop may end early. */
+static int wait_with(struct waiter_node *nodes, umbel_future *const *futures, size_t count,
+                     struct waiter *waiter, enum waiter_until until, double deadline)
+{
+    size_t hung = 0;
+    for (; hung < count && !waiter->enough; hung++) {
+        nodes[hung] = (struct waiter_node){.waiter = waiter, .until = until};
+        if (futures[hung])
+            hang(futures[hung], &nodes[hung]);
+        else
+            count_one(waiter, false);
+    }
+    bool enough = sleep_until_enough(waiter, deadline);
+    for (size_t i = 0; i < hung; i++)
+        if (futures[i])
+            take_down(futures[i], &nodes[i]);
+    return enough ? UMBEL_OK : UMBEL_TIMEOUT;
+}
+
+int waiter_wait(umbel_future *const *futures, size_t count, size_t need, bool failure_ends,
+                enum waiter_until until, double seconds)
+{
+    double deadline = clock_mono() + seconds;
+    struct waiter_node here[NODES_HERE];
+    struct waiter_node *nodes = count <= NODES_HERE ? here : calloc(count, sizeof *nodes);
+    if (!nodes)
+        return UMBEL_NO_MEMORY;
+    struct waiter waiter;
+    waiter_init(&waiter, need < count ? need : count, failure_ends);
+    int code = wait_with(nodes, futures, count, &waiter, until, deadline);
+    waiter_fini(&waiter);
+    if (nodes != here)
+        free(nodes);
+    return code;
+}

@@ -1,0 +1,50 @@
+/* waiter.h: a thread that waits for one future or many.
+ *
+ * The waiter lives on the waiting thread's stack, with one node per future. What happens to a future fires
+ * its nodes once per turn of the background thread, so a thread that waits for one of many is woken once for
+ * a whole batch of results, and 100,000 futures that nobody waits for cost nothing.
+ *
+ * Lock order: the future's, then the waiter's. A node that was taken out under its future's lock is never
+ * touched again. */
+#ifndef CLIENT_WAITER_H
+#define CLIENT_WAITER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <umbel/client.h>
+
+/* What is waited for. */
+enum waiter_until {
+    UNTIL_SETTLED, /* the broker has it, or it will never get there */
+    UNTIL_FINISHED
+};
+
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    size_t need;       /* firings until it is enough */
+    bool failure_ends; /* one failed future is enough */
+    atomic_bool enough;
+};
+
+struct waiter_node {
+    struct waiter *waiter;
+    struct waiter_node *next;
+    enum waiter_until until;
+    bool hangs; /* on its future */
+};
+
+/* Waits until `need` of the futures are there (or one failed, with `failure_ends`), at most `seconds` (>= 0).
+ * UMBEL_OK, UMBEL_TIMEOUT, UMBEL_NO_MEMORY. NULL futures count as there. */
+int waiter_wait(umbel_future *const *futures, size_t count, size_t need, bool failure_ends,
+                enum waiter_until until, double seconds);
+/* Fires and takes out the nodes that have what they wait for. The future's lock is held. */
+void waiter_fire(umbel_future *future);
+
+/* A condition whose timed waits follow the monotonic clock, and such a wait with a lock held; false once past
+ * `deadline` (clock_mono). */
+void waiter_cond_init(pthread_cond_t *cond);
+bool waiter_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, double deadline);
+
+#endif
