@@ -10,7 +10,10 @@
 #include <string.h>
 #include <umbel/worker.h>
 
+extern const struct command cmd_call;
+
 static const struct command *const commands[] = {
+    &cmd_call,
     NULL,
 };
 
