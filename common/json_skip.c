@@ -24,9 +24,16 @@ static const char *skip_text(const char *at, const char *end)
     return NULL;
 }
 
+/* Letters, digits and signs: whatever numbers and words are made of. */
+static bool is_scalar(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '+' || c == '.';
+}
+
 static const char *skip_scalar(const char *at, const char *end)
 {
-    while (at < end && !strchr(" \n\t\r,:]}\"[{", *at))
+    while (at < end && is_scalar(*at))
         at++;
     return at;
 }

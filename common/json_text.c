@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "common/json_word.h"
 #include "common/str.h"
 #include "common/utf8.h"
 #include "common/value_make.h"
@@ -16,23 +17,13 @@ static inline bool is_special(uint8_t byte)
     return byte == '"' || byte == '\\' || byte < 0x20;
 }
 
-#define EACH_BYTE(byte) (0x0101010101010101u * (byte))
-
-/* Has a byte of the word its high bit set, or is it special? Exact for "none", which is all that is asked. */
-static inline uint64_t may_be_special(uint64_t word)
-{
-    uint64_t quote = word ^ EACH_BYTE('"'), backslash = word ^ EACH_BYTE('\\');
-    return (word | (word - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (backslash - EACH_BYTE(1))) &
-           EACH_BYTE(0x80);
-}
-
 /* The first special byte; *ascii becomes false when there was anything else than ASCII before it. */
 static char *plain_end(char *p, bool *ascii)
 {
     for (;;) {
         uint64_t word;
         memcpy(&word, p, sizeof word);
-        if (!may_be_special(word)) {
+        if (!json_word_special(word)) {
             p += sizeof word;
             continue;
         }

@@ -8,6 +8,7 @@
 
 #include "common/base64.h"
 #include "common/codec.h"
+#include "common/json_word.h"
 #include "common/number.h"
 #include "common/str.h"
 #include "common/utf8.h"
@@ -67,26 +68,52 @@ static void write_escaped(struct buffer *out, uint32_t point)
     }
 }
 
+/* The first byte that cannot stand as it is. */
+static const uint8_t *plain_end(const uint8_t *p, const uint8_t *end)
+{
+    uint64_t word;
+    while (end - p >= (ptrdiff_t)sizeof word) {
+        memcpy(&word, p, sizeof word);
+        if (json_word_escaped(word))
+            break;
+        p += sizeof word;
+    }
+    while (p < end && is_plain(*p))
+        p++;
+    return p;
+}
+
+static int write_plain(struct buffer *out, umbel_str text)
+{
+    uint8_t *to = text.size < SIZE_MAX - 2 ? buffer_room(out, text.size + 2) : NULL;
+    if (!to)
+        return UMBEL_OK; /* the buffer remembers */
+    to[0] = '"';
+    if (text.size)
+        memcpy(to + 1, text.data, text.size);
+    to[text.size + 1] = '"';
+    buffer_grew(out, text.size + 2);
+    return UMBEL_OK;
+}
+
 /* Nearly all text is plain: one look, one copy. */
 int json_text(struct buffer *out, umbel_str text)
 {
-    const uint8_t *p = (const uint8_t *)text.data, *end = p + text.size;
-    const uint8_t *run = p;
-    while (p < end && is_plain(*p))
-        p++;
-    if (p < end && !str_utf8(text))
+    const uint8_t *run = (const uint8_t *)text.data, *end = run + text.size;
+    const uint8_t *p = plain_end(run, end);
+    if (p == end)
+        return write_plain(out, text);
+    if (!str_utf8(text))
         return UMBEL_BAD_VALUE;
     buffer_byte(out, '"');
     while (p < end) {
         size_t size;
         buffer_add(out, run, (size_t)(p - run));
         write_escaped(out, utf8_read(p, &size));
-        run = p += size;
-        while (p < end && is_plain(*p))
-            p++;
+        run = p + size;
+        p = plain_end(run, end);
     }
-    if (text.size)
-        buffer_add(out, run, (size_t)(p - run));
+    buffer_add(out, run, (size_t)(p - run));
     buffer_byte(out, '"');
     return UMBEL_OK;
 }

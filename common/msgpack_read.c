@@ -1,8 +1,8 @@
 /* msgpack_read.c: msgpack into values.
  *
  * msgpack_skip goes over the whole input first; what it let through has depth and counts that the second pass
- * may trust, so each container is allocated once, at its size. Strings are copied one by one, as each gets a
- * NUL behind. */
+ * may trust, so each container is allocated once, at its size. A string is at least one byte shorter than its
+ * token, so all of them, each with a NUL behind, fit into one block of the input's size. */
 #include "common/msgpack.h"
 
 #include <inttypes.h>
@@ -21,6 +21,7 @@ struct level {
 struct reader {
     struct arena *arena;
     struct msgpack_cursor cursor;
+    char *text; /* where the next string goes */
     const char *wrong;
     int code;
     int depth;
@@ -41,15 +42,20 @@ static bool no_memory(struct reader *reader)
 
 static bool make_text(struct reader *reader, umbel_str text, uint8_t kind, umbel_value *out)
 {
-    *out = (umbel_value){.kind = kind, .as.str = arena_str(reader->arena, text)};
-    return out->as.str.data ? true : no_memory(reader);
+    *out = (umbel_value){.kind = kind, .as.str = {reader->text, text.size}};
+    memcpy(reader->text, text.data, text.size);
+    reader->text[text.size] = '\0';
+    reader->text += text.size + 1;
+    return true;
 }
 
 static bool make_natural(struct reader *reader, uint64_t natural, umbel_value *out)
 {
     char digits[24];
     int size = snprintf(digits, sizeof digits, "%" PRIu64, natural);
-    return make_text(reader, (umbel_str){digits, (size_t)size}, VALUE_TOO_BIG, out);
+    *out = (umbel_value){.kind = VALUE_TOO_BIG,
+                         .as.str = arena_str(reader->arena, (umbel_str){digits, (size_t)size})};
+    return out->as.str.data ? true : no_memory(reader);
 }
 
 /* Counts were checked against the input's size, so one allocation of the right size is safe. */
@@ -207,7 +213,8 @@ int msgpack_decode(struct arena *arena, umbel_str input, umbel_value **out, cons
     umbel_value *root = NULL;
     if (check(&reader)) {
         root = arena_alloc(arena, sizeof *root);
-        if (root ? read_all(&reader, root) : no_memory(&reader)) {
+        reader.text = arena_alloc(arena, input.size);
+        if (root && reader.text ? read_all(&reader, root) : no_memory(&reader)) {
             *out = root;
             return UMBEL_OK;
         }
