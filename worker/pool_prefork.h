@@ -73,6 +73,7 @@ struct slot {
     uint64_t queued_ns; /* cost of all of them */
     uint32_t next_number;
     uint64_t given; /* jobs since birth */
+    bool broken;    /* it broke the protocol: nothing it says is read any more */
     bool unborn;    /* it has never been ready */
     bool retiring;  /* gets nothing more, leaves when done */
     bool overdue;   /* the job that runs takes longer than others should wait for */

@@ -63,6 +63,8 @@ void slot_give(struct slot *slot, struct note *note)
     struct buffer *out = stream_output(slot->stream);
     note->slot = slot;
     note->number = slot->next_number++;
+    if (note->number == 0) /* they wrap, and 0 is none */
+        note->number = slot->next_number++;
     note_push(&slot->jobs, note);
     slot->queued_ns += note->cost;
     slot->pool->outstanding++;
@@ -173,6 +175,7 @@ void slot_retire(struct slot *slot)
 
 static void break_off(struct slot *slot)
 {
+    slot->broken = true;
     log_line(slot->pool->options.log, UMBEL_ERROR, "pool", "child %d broke the protocol and is killed",
              slot->pid);
     slot_kill(slot, "it broke the protocol");
@@ -299,7 +302,7 @@ static void drain_ring(struct slot *slot)
 {
     struct frame frame;
     int code;
-    while (!slot->large_due && (code = ring_peek(slot->page, &frame)) != UMBEL_BUSY) {
+    while (!slot->broken && !slot->large_due && (code = ring_peek(slot->page, &frame)) != UMBEL_BUSY) {
         if (code) {
             break_off(slot);
             return;
@@ -320,32 +323,41 @@ void slot_drain(struct slot *slot)
  * ---------------------------------------------------------------------------------------------- */
 
 /* Bells, and the frames that were too large for the ring, each in its place among those of the ring. */
-static bool read_socket(struct slot *slot)
+static void on_socket_frame(struct slot *slot, const struct frame *frame)
+{
+    slot_drain(slot);
+    if (frame->kind == FRAME_BELL || slot->broken)
+        return;
+    if (!slot->large_due) {
+        break_off(slot);
+        return;
+    }
+    slot->large_due = false;
+    on_frame(slot, frame);
+    slot_drain(slot);
+}
+
+static void read_socket(struct slot *slot)
 {
     struct frame frame;
     size_t used;
-    int code;
-    while ((code = frame_read(buffer_head(&slot->large), buffer_length(&slot->large), &frame, &used)) ==
-           UMBEL_OK) {
-        slot_drain(slot);
-        if (frame.kind != FRAME_BELL) {
-            if (!slot->large_due)
-                return false;
-            slot->large_due = false;
-            on_frame(slot, &frame);
-            slot_drain(slot);
-        }
+    int code = UMBEL_OK;
+    while (!slot->broken && code == UMBEL_OK) {
+        code = frame_read(buffer_head(&slot->large), buffer_length(&slot->large), &frame, &used);
+        if (code != UMBEL_OK)
+            break;
+        on_socket_frame(slot, &frame);
         buffer_take(&slot->large, used);
     }
-    return code == UMBEL_BUSY && !slot->large.failed;
+    if (code == UMBEL_PROTOCOL || slot->large.failed)
+        break_off(slot);
 }
 
 static size_t on_data(void *self, const uint8_t *data, size_t size)
 {
     struct slot *slot = self;
     buffer_add(&slot->large, data, size);
-    if (slot->state != SLOT_KILLED && !read_socket(slot))
-        break_off(slot);
+    read_socket(slot);
     if (buffer_length(&slot->large) == 0)
         buffer_clear(&slot->large);
     place_backlog(slot->pool);
@@ -477,8 +489,9 @@ void slot_end(struct slot *slot, int wait_status, size_t memory_peak, double cpu
     output_close(slot, slot->jobs.first);
     died_of(slot, wait_status, why);
     bury_jobs(slot, wait_status, cpu_seconds, str_of(why));
-    pool->events->child_ended(pool->self, slot->pid, WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0,
-                              WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0, why);
+    if (slot->pid)
+        pool->events->child_ended(pool->self, slot->pid, WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0,
+                                  WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0, why);
     pool->children--;
     pool->in_birth -= slot->unborn;
     if (slot->unborn && !pool->stopping)

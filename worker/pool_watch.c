@@ -42,12 +42,13 @@ static size_t memory_of(int pid)
  */
 static void judge_memory(struct slot *slot, struct note *note, uint64_t ran)
 {
-    if (!note)
-        slot_retire(slot);
-    else if (ran < SHORT_NS)
-        slot->retiring = true, slot->sampled_at = 0; /* look again with the next tick */
-    else
+    if (note && ran >= SHORT_NS) {
         slot_kill_for(slot, note, OUTCOME_MEMORY, "it was over its memory limit");
+        return;
+    }
+    slot_take_back(slot);
+    slot_retire(slot);
+    slot->sampled_at = 0; /* look again with the next tick */
 }
 
 static void watch_memory(struct slot *slot, struct note *note, uint64_t ran)

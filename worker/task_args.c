@@ -89,21 +89,27 @@ static int check_names(umbel_task *task, const umbel_take *takes, size_t count)
 /* ---- one by one
  * ---------------------------------------------------------------------------------------------- */
 
+static const char *article(const char *name)
+{
+    return strchr("aeiou8", name[0]) ? "an" : "a";
+}
+
 static int refuse_value(umbel_task *task, const umbel_take *take, size_t index, const umbel_value *value,
                         int code)
 {
+    const char *wanted = value_take_name(take->kind);
     char which[160];
     describe(which, take, index);
     if (code == UMBEL_BAD_TYPE) {
-        task_settle(task, OUTCOME_FAILURE, "TypeError", "%s() %s must be a %s, not %s", name_of(task), which,
-                    value_take_name(take->kind), value_type_name(value));
+        task_settle(task, OUTCOME_FAILURE, "TypeError", "%s() %s must be %s %s, not %s", name_of(task), which,
+                    article(wanted), wanted, value_type_name(value));
         return code;
     }
     struct buffer shown;
     buffer_init(&shown, 256);
     value_repr(&shown, value, 80);
-    task_settle(task, OUTCOME_FAILURE, "ValueError", "%s() %s must be a %s, and %.*s is not", name_of(task),
-                which, value_take_name(take->kind), (int)buffer_length(&shown),
+    task_settle(task, OUTCOME_FAILURE, "ValueError", "%s() %s must be %s %s, and %.*s is not", name_of(task),
+                which, article(wanted), wanted, (int)buffer_length(&shown),
                 (const char *)buffer_head(&shown));
     buffer_fini(&shown);
     return code;
