@@ -449,6 +449,8 @@ int amqp_consumers_init(struct amqp_consumers *all, const struct amqp_conn_optio
     if (code)
         return code;
     amqp_errands_init(&all->errands, &all->conn);
+    /* Begun anywhere, so that a tag of another transport's consumer is taken for stale too. */
+    uv_random(NULL, NULL, &all->epoch, sizeof all->epoch, 0, NULL);
     all->hook = (struct turn_hook){.call = on_hook, .self = all};
     uv_timer_init(&options->loop->uv, &all->retry);
     all->retry.data = all;
