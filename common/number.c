@@ -106,6 +106,17 @@ static bool reads_back(const struct decimal *decimal, double value)
     return number_parse(text) == value;
 }
 
+/* At a power of two the doubles above are twice as far away as those below, so the next decimal up may still
+ * read back where the nearest one, below, does not. */
+static bool next_reads_back(struct decimal *decimal, double value)
+{
+    char *last = &decimal->digits[decimal->count - 1];
+    if (decimal->count != 16 || *last == '9')
+        return false;
+    ++*last;
+    return reads_back(decimal, value);
+}
+
 static void shortest_decimal(double value, struct decimal *decimal)
 {
     if (short_decimal(value, decimal))
@@ -113,7 +124,7 @@ static void shortest_decimal(double value, struct decimal *decimal)
     for (int count = value < DBL_MIN ? 1 : 15; count <= 17;
          count++) { /* a subnormal has few digits worth writing */
         printed_decimal(value, count, decimal);
-        if (count == 17 || reads_back(decimal, value))
+        if (count == 17 || reads_back(decimal, value) || next_reads_back(decimal, value))
             return;
     }
 }

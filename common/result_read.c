@@ -122,7 +122,7 @@ int result_peek(umbel_str stored, enum result_state *state, umbel_str *id)
     if (stored.size == 0)
         return UMBEL_BAD_MESSAGE;
     bool walked = codec_sniff(stored) == CODEC_JSON ? peek_json(stored, &peek) : peek_msgpack(stored, &peek);
-    if (!walked || !peek_is_done(&peek))
+    if (!walked || !peek_is_done(&peek) || !str_utf8(peek.status) || !str_utf8(peek.id))
         return UMBEL_BAD_MESSAGE;
     *state = state_of(peek.status);
     *id = peek.id;

@@ -187,6 +187,7 @@ Test(result, what_is_no_result_map_is_refused)
                                        "{\"status\": \"SUCCESS\", ",
                                        "{\"result\": [[[",
                                        "\x81\xA6status",
+                                       "{\"status\": \"\xFF\", \"task_id\": \"T\"}",
                                        "\x82\xA6status\xC0\xA7task_id\xA1T"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         enum result_state state;

@@ -169,7 +169,7 @@ Test(value_build, children_stay_alive_while_their_parents_grow)
     }
     for (int round = 0; round < 10; round++) {
         for (int i = 0; i < 100; i++) {
-            char key[10];
+            char key[20];
             snprintf(key, sizeof key, "k%d", round);
             cr_assert_eq(umbel_add_int(children[i], NULL, round), UMBEL_OK);
             cr_assert_eq(umbel_add_int(inner[i], key, i), UMBEL_OK);
