@@ -19,9 +19,7 @@ static bool grow(struct redis_fifo *fifo)
     struct redis_expect *ring = malloc(size * sizeof *ring);
     if (!ring)
         return false;
-    size_t first = fifo->size - fifo->head; /* up to the old ring's end, then what had wrapped */
-    if (first > fifo->count)
-        first = fifo->count;
+    size_t first = fifo->size - fifo->head; /* it is full: up to the old ring's end, then what had wrapped */
     if (fifo->count) {
         memcpy(ring, fifo->ring + fifo->head, first * sizeof *ring);
         memcpy(ring + first, fifo->ring, (fifo->count - first) * sizeof *ring);

@@ -75,13 +75,46 @@ void redis_server_again(struct redis_server *server)
     redisFree(context);
 }
 
-void redis_server_start(struct redis_server *server, const char *const *options)
+static void prepare(struct redis_server *server, const char *const *options)
 {
     *server = (struct redis_server){.options = options, .port = free_port(), .tls_port = free_port()};
     strcpy(server->folder, "/tmp/umbel-redis-XXXXXX");
     cr_assert_not_null(mkdtemp(server->folder));
     snprintf(server->socket, sizeof server->socket, "%s/socket", server->folder);
     snprintf(server->url, sizeof server->url, "redis://127.0.0.1:%d", server->port);
+}
+
+void redis_server_start(struct redis_server *server, const char *const *options)
+{
+    prepare(server, options);
+    redis_server_again(server);
+}
+
+static void make_certificate(const struct redis_server *server, const char *name)
+{
+    char line[1024];
+    snprintf(
+        line, sizeof line,
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test "
+        "-addext subjectAltName=%s -keyout %s -out %s 2>/dev/null",
+        name, server->key, server->certificate);
+    if (system(line) != 0)
+        cr_skip_test("the openssl program is not installed");
+}
+
+void redis_server_start_tls(struct redis_server *server, const char *name)
+{
+    prepare(server, NULL);
+    snprintf(server->certificate, sizeof server->certificate, "%s/cert.pem", server->folder);
+    snprintf(server->key, sizeof server->key, "%s/key.pem", server->folder);
+    snprintf(server->tls_port_text, sizeof server->tls_port_text, "%d", server->tls_port);
+    const char *options[] = {
+        "--tls-port", server->tls_port_text, "--tls-cert-file",   server->certificate,  "--tls-key-file",
+        server->key,  "--tls-ca-cert-file",  server->certificate, "--tls-auth-clients", "no",
+        NULL};
+    memcpy(server->tls_options, options, sizeof options);
+    server->options = server->tls_options;
+    make_certificate(server, name);
     redis_server_again(server);
 }
 

@@ -10,7 +10,9 @@ struct redis_server {
     char folder[64];
     char socket[96];
     char url[64]; /* redis://127.0.0.1:PORT */
+    char certificate[96], key[96], tls_port_text[8];
     int port, tls_port;
+    const char *tls_options[12];
     pid_t pid;
     const char *const *options;
 };
@@ -18,6 +20,9 @@ struct redis_server {
 /* Starts one on free ports and waits until it answers; skips the test when redis-server is not installed.
  * `options` (may be NULL) are further words of its command line, NULL-terminated, and outlive the server. */
 void redis_server_start(struct redis_server *server, const char *const *options);
+/* The same, speaking TLS on tls_port, with a certificate of its own for `name` ("IP:127.0.0.1"), which is
+ * `certificate`. */
+void redis_server_start_tls(struct redis_server *server, const char *name);
 /* SIGKILL; its port stays known, so that it can be started again, empty. */
 void redis_server_kill(struct redis_server *server);
 void redis_server_again(struct redis_server *server);

@@ -326,7 +326,9 @@ Test(redis, output_that_nobody_takes_is_bounded)
     redis_server_freeze(&s->server, true);
     for (size_t i = 0; i < 100; i++)
         put(s, "a", large, NULL, i);
-    await(s, &s->stored, 60); /* what did not fit is answered although Redis says nothing */
+    /* What did not fit is answered although Redis says nothing, and only that. */
+    cr_assert(driver_wait(&s->driver, &s->stored, 60, 3));
+    cr_assert_eq(s->answers[0], 0);
     cr_assert_eq(s->codes[99], UMBEL_BACKEND_AWAY);
     redis_server_freeze(&s->server, false);
     await(s, &s->stored, 100);
@@ -532,6 +534,56 @@ Test(redis, a_database_that_is_not_there_is_said)
     open_url(s, url);
     await(s, &s->failed, 1);
     cr_assert_eq(s->failed_code, UMBEL_BAD_URL);
+    leave(s);
+}
+
+/* A scene on a server that speaks TLS with a certificate for `name`; `options` go behind the URL's "?". */
+static struct scene *enter_tls(const char *name, const char *ca, const char *more)
+{
+    struct scene *s = calloc(1, sizeof *s);
+    char url[256];
+    redis_server_start_tls(&s->server, name);
+    snprintf(url, sizeof url, "rediss://127.0.0.1:%d/0?ca=%s%s", s->server.tls_port,
+             ca ? ca : s->server.certificate, more);
+    open_url(s, url);
+    return s;
+}
+
+Test(redis, a_certificate_that_is_right_is_taken)
+{
+    struct scene *s = enter_tls("IP:127.0.0.1", NULL, "");
+    await(s, &s->up, 1);
+    listen_and_watch(s, "c", "a");
+    put_many(s, 0, STORES);
+    put(s, "a", success, "c", 0);
+    await(s, &s->stored, STORES + 1);
+    await(s, &s->noticed, 2);
+    leave(s);
+}
+
+static void is_not_trusted(struct scene *s)
+{
+    await(s, &s->failed, 1);
+    cr_assert_eq(s->failed_code, UMBEL_TLS, "%s", s->why);
+    cr_assert_eq(s->up, 0);
+    leave(s);
+}
+
+Test(redis, a_certificate_for_another_host_is_refused)
+{
+    is_not_trusted(enter_tls("DNS:elsewhere.example", NULL, ""));
+}
+
+Test(redis, a_certificate_of_an_unknown_issuer_is_refused)
+{
+    is_not_trusted(enter_tls("IP:127.0.0.1", "/etc/ssl/certs/ca-certificates.crt", ""));
+}
+
+Test(redis, an_unverified_certificate_is_taken_only_when_asked_and_logged)
+{
+    struct scene *s = enter_tls("DNS:elsewhere.example", NULL, "&verify=none");
+    await(s, &s->up, 1);
+    cr_assert_not_null(strstr(s->said, "not verified"), "%s", s->said);
     leave(s);
 }
 
