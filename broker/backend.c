@@ -3,6 +3,7 @@
 
 #include "broker/backend_memory.h"
 #include "broker/backend_redis.h"
+#include "broker/backend_sqlite.h"
 #include "common/str.h"
 
 static const struct row {
@@ -10,6 +11,7 @@ static const struct row {
     const struct backend_ops *ops;
 } rows[] = {
     {"memory", &backend_memory},
+    {"sqlite", &backend_sqlite},
     {"redis", &backend_redis},
     {"rediss", &backend_redis},
     {"redis+socket", &backend_redis},

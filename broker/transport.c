@@ -3,6 +3,7 @@
 
 #include "broker/transport_amqp.h"
 #include "broker/transport_memory.h"
+#include "broker/transport_sqlite.h"
 #include "common/str.h"
 
 enum { URLS_MAX = 16, ARENA_MAX = 64 * 1024 };
@@ -14,6 +15,7 @@ static const struct row {
     {"amqp", &transport_amqp},
     {"amqps", &transport_amqp},
     {"memory", &transport_memory},
+    {"sqlite", &transport_sqlite},
 };
 
 static const struct transport_ops *ops_of(umbel_str scheme)

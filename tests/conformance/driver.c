@@ -61,7 +61,8 @@ static struct row *fill_rows(struct row rows[3], size_t *count, bool *said, cons
                              const char *variable)
 {
     rows[0] = (struct row){"memory", "memory://%", true};
-    *count = 1;
+    rows[1] = (struct row){"sqlite", "sqlite:%", false};
+    *count = 2;
     if (!add_server(rows, count, server, variable) && !*said) {
         printf("conformance: %s is left out, for %s is not set\n", server, variable);
         fflush(stdout);
