@@ -127,8 +127,8 @@ static void add_port(struct sqlite_store *store, struct sqlite_port *port)
     store->users++;
     port->store = store;
     pthread_mutex_lock(&store->lock);
-    port->next = store->ports;
-    store->ports = port;
+    port->next = store->entering;
+    store->entering = port;
     pthread_mutex_unlock(&store->lock);
 }
 

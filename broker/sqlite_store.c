@@ -273,17 +273,16 @@ static int write_port(struct sqlite_port *port)
 
 static int write_all(struct sqlite_store *store)
 {
-    int rc = sqlite_tidy_orphans(store);
-    for
-        EACH_PORT(port, store)
-    if (rc == SQLITE_OK)
+    int rc = SQLITE_OK;
+    for (struct sqlite_port *port = store->ports; port && rc == SQLITE_OK; port = port->next)
         rc = write_port(port);
     if (rc == SQLITE_OK)
+        rc = sqlite_tidy_orphans(store); /* after their last settlements */
+    if (rc == SQLITE_OK)
         rc = sqlite_tidy_mature(store);
-    for
-        EACH_PORT(port, store)
-    if (rc == SQLITE_OK && !port->leaving_now)
-        rc = port->ops->finish(port);
+    for (struct sqlite_port *port = store->ports; port && rc == SQLITE_OK; port = port->next)
+        if (!port->leaving_now)
+            rc = port->ops->finish(port);
     return rc;
 }
 
@@ -385,17 +384,20 @@ static void cycle(struct sqlite_store *store)
 static void collect(struct sqlite_store *store)
 {
     pthread_mutex_lock(&store->lock);
-    for
-        EACH_PORT(port, store)
-        {
-            port->leaving_now = port->leaving;
-            sqlite_port_collect(port);
-        }
+    while (store->entering) {
+        struct sqlite_port *port = store->entering;
+        store->entering = port->next;
+        port->next = store->ports;
+        store->ports = port;
+    }
+    for (struct sqlite_port *port = store->ports; port; port = port->next) {
+        port->leaving_now = port->leaving;
+        sqlite_port_collect(port);
+    }
     pthread_mutex_unlock(&store->lock);
-    for
-        EACH_PORT(port, store)
-    if (port->leaving_now && port->joined)
-        port->ops->leave(port);
+    for (struct sqlite_port *port = store->ports; port; port = port->next)
+        if (port->leaving_now && port->joined)
+            port->ops->leave(port);
 }
 
 static void recycle_work(struct sqlite_port *port)
@@ -417,12 +419,10 @@ static void recycle_work(struct sqlite_port *port)
 
 static void remove_port(struct sqlite_store *store, struct sqlite_port *port)
 {
-    pthread_mutex_lock(&store->lock);
     struct sqlite_port **at = &store->ports;
     while (*at != port)
         at = &(*at)->next;
     *at = port->next;
-    pthread_mutex_unlock(&store->lock);
 }
 
 /* After its last answer the port is the loop's alone. True when the last one left and the store is over. */

@@ -39,10 +39,11 @@ struct sqlite_store {
     char *path;
     int event; /* eventfd: somebody asked */
     bool signalled;
-    pthread_mutex_t lock; /* guards ports (adding and removing) and port->leaving */
-    struct sqlite_port *ports;
+    pthread_mutex_t lock;         /* guards the next one, and port->leaving */
+    struct sqlite_port *entering; /* ports the thread has not seen yet */
 
     /* the thread's */
+    struct sqlite_port *ports;
     sqlite3 *db; /* NULL: not open */
     sqlite3_stmt *statements[SQL_COUNT];
     struct sqlite_wake wake;
