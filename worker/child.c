@@ -35,8 +35,7 @@ struct child {
     uint64_t unannounced; /* when the oldest frame was written that no bell has told of; 0 = none */
 };
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void write_all(const void *data, size_t size)
 {
@@ -123,8 +122,7 @@ static void send_done(struct child *child, const struct outcome *outcome)
         child->unannounced = child->now;
 }
 
-/* ---- the task's port
- * ------------------------------------------------------------------------------------------ */
+/* ---- the task's port ---- */
 
 static void port_say(void *self, umbel_level level, umbel_str line)
 {
@@ -148,8 +146,7 @@ static bool port_cancelled(void *self)
            atomic_load_explicit(&child->page->cancelled, memory_order_relaxed) == child->number;
 }
 
-/* ---- what tasks write to stdout and stderr
- * ---------------------------------------------------------------------- */
+/* ---- what tasks write to stdout and stderr ---- */
 
 static bool written(int *which)
 {
@@ -184,8 +181,7 @@ static void collect_output(struct child *child)
     page_unlock_output(child->page);
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 static bool read_call(struct child *child, const struct frame *frame, struct message *msg,
                       struct task_call *call)
@@ -244,8 +240,7 @@ static void handle(struct child *child, const struct frame *frame)
         leave(child);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* More input. What is ready is announced before the child would wait. */
 static void fill(struct child *child)
@@ -284,8 +279,7 @@ static _Noreturn void serve(struct child *child)
     }
 }
 
-/* ---- birth
- * --------------------------------------------------------------------------------------------------- */
+/* ---- birth ---- */
 
 static void wake(int signal_number)
 {

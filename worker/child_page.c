@@ -14,8 +14,7 @@ void page_reset(struct child_page *page)
     atomic_store(&page->claim, 1); /* nothing started, numbers begin at 1 */
 }
 
-/* ---- claim word
- * ---------------------------------------------------------------------------------------------- */
+/* ---- claim word ---- */
 
 static uint64_t word(uint32_t started, uint32_t fence)
 {
@@ -57,8 +56,7 @@ uint32_t page_started(const struct child_page *page, uint64_t *since)
     return (uint32_t)(seen >> 32);
 }
 
-/* ---- ring
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- ring ---- */
 
 static uint32_t rounded(size_t size)
 {
@@ -122,8 +120,7 @@ bool ring_empty(const struct child_page *page)
     return atomic_load(&page->ring_head) == atomic_load(&page->ring_tail);
 }
 
-/* ---- output lock
- * --------------------------------------------------------------------------------------------- */
+/* ---- output lock ---- */
 
 bool page_try_output(struct child_page *page)
 {

@@ -36,8 +36,7 @@ struct birth {
     int socket[2], out[2], err[2]; /* [0] the parent's, [1] the child's */
 };
 
-/* ---- signals and descriptors
- * ---------------------------------------------------------------------------------- */
+/* ---- signals and descriptors ---- */
 
 static void reset_signals(void)
 {
@@ -64,8 +63,7 @@ static void deal_descriptors(const int *from, int count, int first)
     close_range((unsigned)(first + count), ~0u, 0);
 }
 
-/* ---- child
- * --------------------------------------------------------------------------------------------------- */
+/* ---- child ---- */
 
 static void oom_first(void)
 {
@@ -93,8 +91,7 @@ static _Noreturn void live(const struct fork_process *server, int slot, const st
     child_run(server->setup.registry, &server->setup.pages[slot], server->setup.worker_name);
 }
 
-/* ---- births
- * -------------------------------------------------------------------------------------------------- */
+/* ---- births ---- */
 
 static void close_pair(const int pair[2])
 {
@@ -180,8 +177,7 @@ static void give_birth(struct fork_process *server, int slot)
     birth_close(&birth);
 }
 
-/* ---- deaths
- * -------------------------------------------------------------------------------------------------- */
+/* ---- deaths ---- */
 
 static double seconds(struct timeval time)
 {
@@ -220,8 +216,7 @@ static bool bury_one(struct fork_process *server)
     return true;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static void settle_in(const struct fork_setup *setup)
 {

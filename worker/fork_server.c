@@ -32,8 +32,7 @@ static size_t pages_size(void)
     return FORK_SERVER_SLOTS * sizeof(struct child_page);
 }
 
-/* ---- start
- * --------------------------------------------------------------------------------------------------- */
+/* ---- start ---- */
 
 static int fork_process(struct fork_server *server, const char *worker_name, const int ends[2])
 {
@@ -81,8 +80,7 @@ int fork_server_start(struct fork_server **out, const struct registry *registry,
     return UMBEL_OK;
 }
 
-/* ---- reports
- * ------------------------------------------------------------------------------------------------- */
+/* ---- reports ---- */
 
 static void lose(struct fork_server *server, const char *why)
 {
@@ -185,8 +183,7 @@ void fork_server_attach(struct fork_server *server, struct loop *loop,
     uv_poll_start(&server->poll, UV_READABLE, on_readable);
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------------------ */
+/* ---- requests ---- */
 
 int fork_server_spawn(struct fork_server *server, int slot)
 {
@@ -216,8 +213,7 @@ const struct registry *fork_server_registry(const struct fork_server *server)
     return server->registry;
 }
 
-/* ---- stop
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- stop ---- */
 
 /* The server leaves when its socket ends. One that is stopped or stuck is killed. */
 static void await_exit(int pid)

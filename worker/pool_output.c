@@ -22,8 +22,7 @@ static void say(struct slot *slot, struct note *note, umbel_level level, umbel_s
     pool->events->said(pool->self, note ? note->job : NULL, slot->pid, level, line);
 }
 
-/* ---- the flood
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the flood ---- */
 
 static void tell_dropped(struct slot *slot, struct note *note)
 {
@@ -52,8 +51,7 @@ static bool allowed(struct slot *slot, struct note *note)
     return false;
 }
 
-/* ---- lines
- * --------------------------------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 static void end_line(struct slot *slot, struct output *out, struct note *note)
 {
@@ -109,8 +107,7 @@ void output_end_job(struct slot *slot, struct note *note)
     tell_dropped(slot, note);
 }
 
-/* ---- pipes
- * --------------------------------------------------------------------------------------------------- */
+/* ---- pipes ---- */
 
 static int which_of(const struct slot *slot, const struct output *out)
 {

@@ -7,8 +7,7 @@
 /* A job of role reader decodes one body. */
 #define READER_NS 50000
 
-/* ---- lists
- * --------------------------------------------------------------------------------------------------- */
+/* ---- lists ---- */
 
 void note_push(struct note_list *list, struct note *note)
 {
@@ -36,8 +35,7 @@ void note_remove(struct note_list *list, struct note *note)
     list->count--;
 }
 
-/* ---- choosing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- choosing ---- */
 
 static uint64_t cost_of(const struct prefork *pool, const struct job *job)
 {

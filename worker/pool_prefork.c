@@ -12,8 +12,7 @@
 
 #define LOOK_AHEAD_DEFAULT 64
 
-/* ---- notes
- * --------------------------------------------------------------------------------------------------- */
+/* ---- notes ---- */
 
 static struct note *note_make(struct prefork *pool, struct job *job)
 {
@@ -52,8 +51,7 @@ void prefork_refuse(struct prefork *pool, struct note *note, enum outcome_kind v
     prefork_settle_soon(pool);
 }
 
-/* ---- the end of a turn
- * ---------------------------------------------------------------------------------------- */
+/* ---- the end of a turn ---- */
 
 static void finish_refused(struct prefork *pool)
 {
@@ -116,8 +114,7 @@ void prefork_settle_soon(struct prefork *pool)
     loop_mark(pool->loop, &pool->turn);
 }
 
-/* ---- contract: jobs
- * ------------------------------------------------------------------------------------------- */
+/* ---- contract: jobs ---- */
 
 static uint32_t room(const struct pool *base)
 {
@@ -199,8 +196,7 @@ static void cancel(struct pool *base, struct job *job, double kill_after)
     watch_within(pool, 1);
 }
 
-/* ---- contract: children
- * --------------------------------------------------------------------------------------- */
+/* ---- contract: children ---- */
 
 static int resize(struct pool *base, int concurrency)
 {
@@ -240,8 +236,7 @@ static void stop(struct pool *base, double grace)
     prefork_settle_soon(pool);
 }
 
-/* ---- open and free
- * -------------------------------------------------------------------------------------------- */
+/* ---- open and free ---- */
 
 static void release(struct prefork *pool)
 {

@@ -43,8 +43,7 @@ bool slot_ready(const struct slot *slot)
     return slot->state == SLOT_READY && !slot->retiring && !used_up(slot);
 }
 
-/* ---- giving and taking back
- * ---------------------------------------------------------------------------------- */
+/* ---- giving and taking back ---- */
 
 static struct frame_run run_make(const struct prefork *pool, const struct job *job)
 {
@@ -122,8 +121,7 @@ struct note *slot_running(struct slot *slot, uint64_t *since)
     return NULL;
 }
 
-/* ---- killing and retiring
- * ------------------------------------------------------------------------------------ */
+/* ---- killing and retiring ---- */
 
 void slot_signal(const struct slot *slot, int signal_number)
 {
@@ -170,8 +168,7 @@ void slot_retire(struct slot *slot)
         say_bye(slot);
 }
 
-/* ---- frames from the child
- * ----------------------------------------------------------------------------------- */
+/* ---- frames from the child ---- */
 
 static void break_off(struct slot *slot)
 {
@@ -319,8 +316,7 @@ void slot_drain(struct slot *slot)
     drain_ring(slot);
 }
 
-/* ---- the socket
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the socket ---- */
 
 /* Bells, and the frames that were too large for the ring, each in its place among those of the ring. */
 static void on_socket_frame(struct slot *slot, const struct frame *frame)
@@ -376,8 +372,7 @@ static void on_down(void *self, int code, const char *why)
 
 static const struct stream_events stream_calls = {NULL, on_data, on_down, NULL};
 
-/* ---- birth
- * --------------------------------------------------------------------------------------------------- */
+/* ---- birth ---- */
 
 static bool open_stream(struct slot *slot, int fd)
 {
@@ -404,8 +399,7 @@ static void on_born(void *self, int index, int pid, const struct child_ends *end
         slot_kill(slot, "out of descriptors or memory");
 }
 
-/* ---- end
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- end ---- */
 
 /* What the socket still holds. Grandchildren may keep the other end open, so nobody waits for its end. */
 static void read_rest(struct slot *slot)

@@ -35,8 +35,7 @@ static void next_turn(struct solo *solo)
     uv_timer_start(&solo->timer, on_turn, 0, 0);
 }
 
-/* ---- the task's port
- * ------------------------------------------------------------------------------------------ */
+/* ---- the task's port ---- */
 
 static void port_say(void *self, umbel_level level, umbel_str line)
 {
@@ -56,8 +55,7 @@ static bool port_cancelled(void *self)
     return false;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 static void note_limit(const struct job *job, struct outcome *outcome)
 {
@@ -115,8 +113,7 @@ static void on_turn(uv_timer_t *timer)
         finish_stop(solo);
 }
 
-/* ---- contract
- * ------------------------------------------------------------------------------------------------ */
+/* ---- contract ---- */
 
 static uint32_t room(const struct pool *base)
 {

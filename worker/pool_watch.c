@@ -17,8 +17,7 @@
 #define MEMORY_MS 100
 #define SHORT_NS 10000000u /* a job that ran less has not filled the memory */
 
-/* ---- memory
- * --------------------------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 /* Resident bytes; 0 when the process is gone. */
 static size_t memory_of(int pid)
@@ -66,8 +65,7 @@ static void watch_memory(struct slot *slot, struct note *note, uint64_t ran)
         judge_memory(slot, note, ran);
 }
 
-/* ---- time
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 static bool passed(double limit, uint64_t ran)
 {
@@ -126,8 +124,7 @@ static void watch_stop(struct prefork *pool)
     }
 }
 
-/* ---- the tick
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the tick ---- */
 
 static uint64_t period_of(const struct slot *slot)
 {

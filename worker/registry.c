@@ -39,8 +39,7 @@ void registry_free(struct registry *registry)
     free(registry);
 }
 
-/* ---- looking up
- * ---------------------------------------------------------------------------------------------- */
+/* ---- looking up ---- */
 
 static int compare(umbel_str a, umbel_str b)
 {
@@ -88,8 +87,7 @@ size_t registry_index(const struct registry *registry, const umbel_task_def *def
     return position(registry, str_of(def->name));
 }
 
-/* ---- adding
- * -------------------------------------------------------------------------------------------------- */
+/* ---- adding ---- */
 
 /* Room for one more element of `size` bytes, doubling; NULL when memory is out. */
 static void *grown(void *array, size_t count, size_t size)
@@ -219,8 +217,7 @@ int registry_load(struct registry *registry, const char *path, struct buffer *wh
     return code ? code : registry_add(registry, module, from, why);
 }
 
-/* ---- hooks
- * --------------------------------------------------------------------------------------------------- */
+/* ---- hooks ---- */
 
 static void end_before(const struct registry *registry, size_t count, void *user)
 {

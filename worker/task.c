@@ -74,8 +74,7 @@ uint64_t task_run(struct umbel_task *task, const struct task_call *call, struct 
     return now;
 }
 
-/* ---- context
- * ------------------------------------------------------------------------------------------------- */
+/* ---- context ---- */
 
 /* Headers are borrowed bytes; a C string is made when a task asks. */
 static const char *text(const umbel_task *task, const char *const *kept, umbel_str from)
@@ -143,8 +142,7 @@ void *umbel_task_user(const umbel_task *task)
     return task->user;
 }
 
-/* ---- time
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 double task_time_left(const struct umbel_task *task)
 {
@@ -208,8 +206,7 @@ int umbel_sleep(umbel_task *task, double seconds)
     return code;
 }
 
-/* ---- log
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- log ---- */
 
 void text_clean(char *data, size_t size)
 {

@@ -30,8 +30,7 @@ static void describe(char out[160], const umbel_take *take, size_t index)
         snprintf(out, 160, "argument %zu", index + 1);
 }
 
-/* ---- who is missing, who is too much
- * ------------------------------------------------------------------------- */
+/* ---- who is missing, who is too much ---- */
 
 static int refuse_count(umbel_task *task, const umbel_take *takes, size_t count, size_t given)
 {
@@ -86,8 +85,7 @@ static int check_names(umbel_task *task, const umbel_take *takes, size_t count)
     return UMBEL_OK;
 }
 
-/* ---- one by one
- * ---------------------------------------------------------------------------------------------- */
+/* ---- one by one ---- */
 
 static const char *article(const char *name)
 {

@@ -73,8 +73,7 @@ umbel_value *task_decode(struct umbel_task *task, const struct codec_row **codec
     return body;
 }
 
-/* ---- embed
- * --------------------------------------------------------------------------------------------------- */
+/* ---- embed ---- */
 
 static bool carries(const umbel_value *embed, const char *key)
 {
@@ -111,8 +110,7 @@ static bool check_embed(struct umbel_task *task, const umbel_value *embed)
     return false;
 }
 
-/* ---- values that no C type can hold
- * -------------------------------------------------------------------------- */
+/* ---- values that no C type can hold ---- */
 
 static void refuse_argument(struct umbel_task *task, const char *which, size_t which_size, umbel_str path,
                             const umbel_value *bad)

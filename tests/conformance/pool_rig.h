@@ -77,5 +77,7 @@ void rig_run(struct rig *rig, struct rig_job *job, const char *name, const char 
 const struct rig_line *rig_line_of(const struct rig *rig, const char *text);
 
 extern const umbel_module_table rig_tasks;
+/* Shared memory in which task "mark" counts its runs; set before rig_open. */
+extern _Atomic int *pool_marks;
 
 #endif

@@ -195,12 +195,26 @@ UMBEL_TASK(bad_text, "bad_text")
     umbel_return(task, "\xff\xfe");
 }
 
+_Atomic int *pool_marks;
+
+/* Marks that it ran; one in sixteen takes long enough to be overtaken. */
+UMBEL_TASK(mark, "mark")
+{
+    int64_t n = 0;
+    if (umbel_args(task, &n))
+        return;
+    pool_marks[n]++;
+    if (n % 16 == 0)
+        usleep(3000);
+    umbel_return(task, n);
+}
+
 #define ROW(name) &umbel_def_##name
 static const umbel_task_def *const tasks[] = {
-    ROW(add),        ROW(noop),    ROW(silent),          ROW(fail),      ROW(again),   ROW(context),
-    ROW(chatty),     ROW(flood),   ROW(speak_then_wait), ROW(progress),  ROW(die),     ROW(crash),
-    ROW(abort_task), ROW(leave),   ROW(overflow),        ROW(loop_task), ROW(nap),     ROW(deaf_nap),
-    ROW(polite),     ROW(balloon), ROW(large),           ROW(orphan),    ROW(bad_text)};
+    ROW(add),      ROW(mark),       ROW(noop),    ROW(silent),          ROW(fail),      ROW(again),
+    ROW(context),  ROW(chatty),     ROW(flood),   ROW(speak_then_wait), ROW(progress),  ROW(die),
+    ROW(crash),    ROW(abort_task), ROW(leave),   ROW(overflow),        ROW(loop_task), ROW(nap),
+    ROW(deaf_nap), ROW(polite),     ROW(balloon), ROW(large),           ROW(orphan),    ROW(bad_text)};
 
 static int start(void **user, char why[200])
 {

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,8 +29,7 @@ TestSuite(pool, .timeout = 30);
     }                                                                                                        \
     static void name##_holds(const char *pool)
 
-/* ---- outcomes
- * ------------------------------------------------------------------------------------------------- */
+/* ---- outcomes ---- */
 
 OVER_BOTH(a_result_comes_back_encoded)
 {
@@ -191,8 +191,7 @@ OVER_BOTH(a_reader_makes_protocol_2_of_protocol_1)
     rig_close(rig);
 }
 
-/* ---- order and output
- * ------------------------------------------------------------------------------------------- */
+/* ---- order and output ---- */
 
 Test(pool, every_line_of_a_batch_goes_to_its_job)
 {
@@ -286,8 +285,7 @@ Test(pool, large_results_keep_their_place_among_small_ones)
     rig_close(rig);
 }
 
-/* ---- deaths
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- deaths ---- */
 
 static void assert_next_runs(struct rig *rig)
 {
@@ -370,8 +368,7 @@ Test(pool, what_a_task_left_running_dies_with_its_child)
     rig_close(rig);
 }
 
-/* ---- limits
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- limits ---- */
 
 Test(pool, an_endless_loop_ends_at_its_hard_limit)
 {
@@ -442,8 +439,7 @@ Test(pool, memory_is_capped_while_the_task_runs)
     rig_close(rig);
 }
 
-/* ---- taking back and cancelling
- * ---------------------------------------------------------------------------------- */
+/* ---- taking back and cancelling ---- */
 
 Test(pool, short_jobs_behind_a_long_one_finish_elsewhere)
 {
@@ -546,8 +542,7 @@ OVER_BOTH(a_job_cancelled_before_it_starts_does_not_run)
     rig_close(rig);
 }
 
-/* ---- children
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- children ---- */
 
 Test(pool, children_retire_after_their_number_of_tasks)
 {
@@ -651,8 +646,57 @@ Test(pool, without_its_fork_server_it_says_so)
     rig_close(rig);
 }
 
-/* ---- rate
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- exactness ---- */
+
+/* Children are killed and jobs taken back at random moments: each job still ends once, or is taken back,
+ * having run as often as that says, and a death costs at most one job. */
+Test(pool, whatever_dies_no_job_is_lost_or_run_twice)
+{
+    enum { COUNT = 6000 };
+    pool_marks =
+        mmap(NULL, COUNT * sizeof *pool_marks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 3});
+    struct rig_job *jobs = calloc(COUNT, sizeof *jobs);
+    bool *taken = calloc(COUNT, sizeof *taken);
+    char(*bodies)[40] = calloc(COUNT, sizeof *bodies);
+    int back = 0, kills = 0, died = 0;
+    srand(11);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(bodies[i], sizeof bodies[i], "[[%d], {}, {}]", i);
+        rig_make(rig, &jobs[i], "mark", bodies[i]);
+        while (!rig->pool->ops->room(rig->pool))
+            cr_assert(rig_wait_finished(rig, rig->finished + 1, 5));
+        cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &jobs[i].job), UMBEL_OK);
+        int other = i - rand() % 40;
+        if (rand() % 10 == 0 && other >= 0 && !taken[other] && !jobs[other].finished)
+            back += taken[other] = rig->pool->ops->take_back(rig->pool, &jobs[other].job);
+        struct pool_stats stats;
+        rig->pool->ops->stats(rig->pool, &stats);
+        if (rand() % 100 == 0 && stats.pid_count)
+            kills += kill(stats.pids[rand() % stats.pid_count], SIGKILL) == 0;
+    }
+    cr_assert(rig_wait_finished(rig, COUNT - back, 20), "%d of %d", rig->finished, COUNT - back);
+    for (int i = 0; i < COUNT; i++) {
+        cr_assert(jobs[i].finished != taken[i]);
+        died += jobs[i].finished && jobs[i].kind == OUTCOME_DIED;
+        if (taken[i])
+            cr_assert_eq(pool_marks[i], 0, "job %d ran though it was taken back", i);
+        else if (jobs[i].kind == OUTCOME_SUCCESS)
+            cr_assert_eq(pool_marks[i], 1, "job %d ran %d times", i, pool_marks[i]);
+        else
+            cr_assert(jobs[i].kind == OUTCOME_DIED && pool_marks[i] <= 1, "job %d ran %d times", i,
+                      pool_marks[i]);
+    }
+    cr_log_info("%d kills, %d died, %d taken back", kills, died, back);
+    cr_assert(kills > 10 && back > 100 && died > 0 && died <= kills, "%d kills, %d died, %d back", kills,
+              died, back);
+    free(jobs);
+    free(taken);
+    free(bodies);
+    rig_close(rig);
+}
+
+/* ---- rate ---- */
 
 static double cpu_of(int who)
 {
