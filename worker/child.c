@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -183,6 +184,15 @@ static void collect_output(struct child *child)
 
 /* ---- running ---- */
 
+/* A task may fork, and the copy may fall out of the task's function: it must not go on as if it were the
+ * child. Set in every copy by pthread_atfork, which has no argument to put this into. */
+static bool is_copy;
+
+static void mark_copy(void)
+{
+    is_copy = true;
+}
+
 static bool read_call(struct child *child, const struct frame *frame, struct message *msg,
                       struct task_call *call)
 {
@@ -217,6 +227,8 @@ static void run_job(struct child *child, const struct frame *frame)
     task_reset(&child->task);
     if (read_call(child, frame, &msg, &call))
         child->now = task_run(&child->task, &call, &outcome);
+    if (is_copy)
+        _exit(EXIT_SUCCESS);
     collect_output(child);
     send_done(child, &outcome);
     child->number = 0;
@@ -245,6 +257,8 @@ static void handle(struct child *child, const struct frame *frame)
 /* More input. What is ready is announced before the child would wait. */
 static void fill(struct child *child)
 {
+    if (buffer_length(&child->input) == 0)
+        buffer_clear(&child->input); /* lets go of what one large body needed */
     uint8_t *room = buffer_room(&child->input, READ_SIZE);
     if (!room)
         _exit(EXIT_FAILURE);
@@ -310,6 +324,7 @@ void child_run(const struct registry *registry, struct child_page *page, const c
     child.port = (struct task_port){port_say, port_progress, port_cancelled, &child};
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = wake}, NULL); /* no SA_RESTART */
     crash_watch(page);
+    pthread_atfork(NULL, NULL, mark_copy);
     srand((unsigned)clock_mono_ns() ^ (unsigned)getpid());
     srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
     buffer_init(&child.input, FRAME_SIZE_MAX + READ_SIZE);

@@ -46,14 +46,21 @@ static uint64_t cost_of(const struct prefork *pool, const struct job *job)
     return lookahead_cost(pool->task_mean[registry_index(pool->registry, job->def)]);
 }
 
+/* Behind a job that runs too long nothing is put, or it would be taken back with the next tick. */
+static bool takes_more(const struct slot *slot)
+{
+    if (!slot_ready(slot) || (slot->overdue && slot->jobs.count))
+        return false;
+    return lookahead_allows(slot->pool->options.look_ahead, slot->jobs.count, slot->queued_ns);
+}
+
 /* The child that is to get the next job: an idle one, or the one that will be through first. */
 static struct slot *choose(struct prefork *pool)
 {
     struct slot *best = NULL;
     for (int i = 0; i < pool->used; i++) {
         struct slot *slot = &pool->slots[i];
-        if (!slot_ready(slot) ||
-            !lookahead_allows(pool->options.look_ahead, slot->jobs.count, slot->queued_ns))
+        if (!takes_more(slot))
             continue;
         if (slot->jobs.count == 0)
             return slot;

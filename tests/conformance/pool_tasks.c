@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <umbel/task.h>
 #include "pool_rig.h"
@@ -190,6 +191,15 @@ UMBEL_TASK(orphan, "orphan")
         pause();
 }
 
+/* Both the task and its copy return. */
+UMBEL_TASK(forks, "forks")
+{
+    pid_t pid = fork();
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    umbel_return(task, 1);
+}
+
 UMBEL_TASK(bad_text, "bad_text")
 {
     umbel_return(task, "\xff\xfe");
@@ -211,10 +221,11 @@ UMBEL_TASK(mark, "mark")
 
 #define ROW(name) &umbel_def_##name
 static const umbel_task_def *const tasks[] = {
-    ROW(add),      ROW(mark),       ROW(noop),    ROW(silent),          ROW(fail),      ROW(again),
-    ROW(context),  ROW(chatty),     ROW(flood),   ROW(speak_then_wait), ROW(progress),  ROW(die),
-    ROW(crash),    ROW(abort_task), ROW(leave),   ROW(overflow),        ROW(loop_task), ROW(nap),
-    ROW(deaf_nap), ROW(polite),     ROW(balloon), ROW(large),           ROW(orphan),    ROW(bad_text)};
+    ROW(add),     ROW(forks),    ROW(mark),       ROW(noop),    ROW(silent),          ROW(fail),
+    ROW(again),   ROW(context),  ROW(chatty),     ROW(flood),   ROW(speak_then_wait), ROW(progress),
+    ROW(die),     ROW(crash),    ROW(abort_task), ROW(leave),   ROW(overflow),        ROW(loop_task),
+    ROW(nap),     ROW(deaf_nap), ROW(polite),     ROW(balloon), ROW(large),           ROW(orphan),
+    ROW(bad_text)};
 
 static int start(void **user, char why[200])
 {

@@ -368,6 +368,19 @@ Test(pool, what_a_task_left_running_dies_with_its_child)
     rig_close(rig);
 }
 
+Test(pool, a_copy_of_the_child_that_a_task_forked_is_not_a_child)
+{
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    struct rig_job job;
+    for (int i = 0; i < 10; i++) {
+        rig_run(rig, &job, "forks", "[[], {}, {}]");
+        cr_assert_eq(job.kind, OUTCOME_SUCCESS);
+    }
+    assert_next_runs(rig);
+    cr_assert_eq(rig->ended, 0);
+    rig_close(rig);
+}
+
 /* ---- limits ---- */
 
 Test(pool, an_endless_loop_ends_at_its_hard_limit)
@@ -718,6 +731,21 @@ static double cpu_of_children(struct rig *rig)
             all += (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
     }
     return all;
+}
+
+Test(pool, one_task_alone_pays_no_delay)
+{
+    enum { COUNT = 300 };
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    struct rig_job job;
+    rig_run(rig, &job, "noop", "[[], {}, {}]");
+    double begin = clock_mono();
+    for (int i = 0; i < COUNT; i++)
+        rig_run(rig, &job, "noop", "[[], {}, {}]");
+    double each = (clock_mono() - begin) / COUNT;
+    cr_log_info("%.0f us there and back", each * 1e6);
+    cr_assert(each < 1e-3, "%.0f us", each * 1e6);
+    rig_close(rig);
 }
 
 Test(pool, twenty_thousand_small_jobs)
