@@ -4,14 +4,14 @@
  * turn are one script call (redis_batch.h, redis_scripts.h); it refuses to replace a terminal state, which is
  * how "the first terminal state stays" holds whoever else writes. A command that cannot be sent is not kept:
  * its answer is UMBEL_BACKEND_AWAY, and it comes from the loop like every other. The same when Redis takes
- * nothing and HELD_MAX bytes wait. */
+ * nothing and REDIS_HELD_MAX bytes wait. */
 #include "broker/backend_redis.h"
 
 #include <stdlib.h>
 
-#include "broker/redis_batch.h"
 #include "broker/redis_lookup.h"
 #include "broker/redis_scripts.h"
+#include "broker/redis_stores.h"
 #include "broker/redis_subscription.h"
 #include "common/str.h"
 
@@ -19,11 +19,9 @@
 #define MARK_NAME "umbel-start-"
 #define MARK_SECONDS "86400"
 #define EXPIRES 86400.0
-#define HELD_MAX ((size_t)32 << 20)
-#define DIGEST_SIZE 40
 
-/* What a reply is the answer to; also what an answer that we owe is (struct redis.owed). */
-enum { EXPECT_SCRIPT, EXPECT_STORE, EXPECT_STORE_AGAIN, EXPECT_LOOKUP, EXPECT_BEGIN, EXPECT_NOTHING };
+/* Kinds of requests besides the stores'; also what an answer that we owe is (struct redis.owed). */
+enum { EXPECT_SCRIPT = REDIS_EXPECT_OTHERS, EXPECT_LOOKUP, EXPECT_BEGIN, EXPECT_NOTHING };
 
 struct redis {
     struct backend base;
@@ -34,7 +32,6 @@ struct redis {
     struct redis_connection_options connection;
     umbel_str prefix, key_prefix, mark_prefix; /* in address.arena */
     char ttl[24];
-    char digest[DIGEST_SIZE + 1]; /* of the store script, as Redis told it */
 
     struct redis_connection *conn;
     struct redis_subscription *sub; /* NULL until somebody listens */
@@ -42,12 +39,10 @@ struct redis {
     enum backend_state told_state;
     int told_code; /* last state event; -1 = none */
 
-    struct redis_batch *batch; /* of this turn; NULL = none */
-    struct redis_batch_pool pool;
-    size_t held;            /* bytes in batches not yet answered */
+    struct redis_stores stores;
     struct redis_fifo owed; /* answers to what could not be sent */
     uv_timer_t soon;        /* gives them */
-    struct turn_hook hook;  /* sends the batch */
+    struct turn_hook hook;  /* sends the stores */
 
     bool closing, ended;
     uv_timer_t grace;
@@ -75,7 +70,7 @@ static void owe(struct redis *r, uint32_t kind, uint64_t token, void *data)
 static void answer_away(struct redis *r, const struct redis_expect *answer)
 {
     switch (answer->kind) {
-    case EXPECT_STORE:
+    case REDIS_EXPECT_STORE:
         r->events.stored(r->self, answer->token, UMBEL_BACKEND_AWAY, "Redis cannot be reached");
         break;
     case EXPECT_LOOKUP:
@@ -98,100 +93,28 @@ static void pay(struct redis *r)
         answer_away(r, &answer);
 }
 
-/* ---- the turn's stores ---- */
+/* ---- storing ---- */
 
-static void batch_answered(struct redis *r, struct redis_batch *batch)
+static void on_unsent(void *self, uint64_t token)
 {
-    r->held -= redis_batch_bytes(batch);
-    redis_batch_give(&r->pool, batch);
-}
-
-static bool batch_send(struct redis *r, struct redis_batch *batch, uint32_t kind)
-{
-    bool again = kind == EXPECT_STORE_AGAIN;
-    struct buffer *out = redis_request(r->conn, &(struct redis_expect){.kind = kind, .data = batch});
-    if (!out)
-        return false;
-    redis_batch_write(batch, out, again ? "EVAL" : "EVALSHA", again ? redis_script_store : r->digest, r->ttl);
-    redis_sent(r->conn);
-    return true;
-}
-
-static void send_stores(struct redis *r)
-{
-    struct redis_batch *batch = r->batch;
-    r->batch = NULL;
-    if (!batch || (r->ready && batch_send(r, batch, EXPECT_STORE)))
-        return;
-    for (uint32_t i = 0; i < batch->count; i++)
-        owe(r, EXPECT_STORE, batch->tokens[i], NULL);
-    batch_answered(r, batch);
+    owe(self, REDIS_EXPECT_STORE, token, NULL);
 }
 
 static void on_turn(void *self)
 {
-    send_stores(self);
-}
-
-/* The batch that the next store goes into. */
-static struct redis_batch *batch_for(struct redis *r, bool overwrite)
-{
-    if (r->batch && (redis_batch_full(r->batch) || r->batch->overwrite != overwrite))
-        send_stores(r);
-    if (!r->batch)
-        r->batch = redis_batch_take(&r->pool, overwrite);
-    return r->batch;
+    struct redis *r = self;
+    redis_stores_send(&r->stores);
 }
 
 static void redis_store(struct backend *backend, const struct backend_store *store, uint64_t token)
 {
     struct redis *r = (struct redis *)backend;
-    struct redis_batch *batch = NULL;
-    if (r->ready && !r->closing && r->held < HELD_MAX)
-        batch = batch_for(r, store->overwrite_terminal);
-    if (!batch) {
-        owe(r, EXPECT_STORE, token, NULL);
+    if (!r->ready || r->closing) {
+        owe(r, REDIS_EXPECT_STORE, token, NULL);
         return;
     }
-    r->held -= redis_batch_bytes(batch);
-    bool added = redis_batch_add(batch, r->key_prefix, r->prefix, store, token);
-    r->held += redis_batch_bytes(batch);
-    if (!added)
-        owe(r, EXPECT_STORE, token, NULL);
+    redis_stores_add(&r->stores, store, token);
     loop_mark(r->loop, &r->hook);
-}
-
-static void stores_lost(struct redis *r, struct redis_batch *batch)
-{
-    for (uint32_t i = 0; i < batch->count; i++)
-        r->events.stored(r->self, batch->tokens[i], UMBEL_BACKEND_AWAY, "the connection to Redis was lost");
-    batch_answered(r, batch);
-}
-
-static void stores_answered(struct redis *r, struct redis_batch *batch, const struct resp_reply *reply)
-{
-    bool warn = reply->kind == RESP_STRING && reply->text.size > batch->count;
-    for (uint32_t i = 0; i < batch->count; i++) {
-        const char *why;
-        int code = redis_batch_verdict(reply, batch->count, i, &why);
-        r->events.stored(r->self, batch->tokens[i], code, why);
-    }
-    if (warn)
-        log_line(r->connection.log, UMBEL_WARNING, "redis", "%s: %s", r->address.name,
-                 reply->text.data + batch->count);
-    batch_answered(r, batch);
-}
-
-static void on_stores(struct redis *r, const struct redis_expect *expect, const struct resp_reply *reply)
-{
-    if (!reply)
-        stores_lost(r, expect->data);
-    else if (expect->kind == EXPECT_STORE && resp_is_error(reply, "NOSCRIPT") &&
-             batch_send(r, expect->data, EXPECT_STORE_AGAIN))
-        log_line(r->connection.log, UMBEL_INFO, "redis", "%s has forgotten our script; sent again",
-                 r->address.name);
-    else
-        stores_answered(r, expect->data, reply);
 }
 
 /* ---- reading ---- */
@@ -199,7 +122,7 @@ static void on_stores(struct redis *r, const struct redis_expect *expect, const 
 /* May one more command be sent? */
 static bool room(const struct redis *r)
 {
-    return r->ready && !r->closing && redis_connection_pending(r->conn) < HELD_MAX;
+    return r->ready && !r->closing && redis_connection_pending(r->conn) < REDIS_HELD_MAX;
 }
 
 static void lookup_some(struct redis *r, const umbel_str *ids, uint32_t count, uint64_t token)
@@ -222,7 +145,7 @@ static void lookup_some(struct redis *r, const umbel_str *ids, uint32_t count, u
 static void redis_lookup(struct backend *backend, const umbel_str *ids, size_t count, uint64_t token)
 {
     struct redis *r = (struct redis *)backend;
-    send_stores(r); /* so that this turn's own stores are seen */
+    redis_stores_send(&r->stores); /* so that this turn's own stores are seen */
     for (size_t at = 0; at < count; at += REDIS_LOOKUP_COUNT) {
         size_t some = count - at < REDIS_LOOKUP_COUNT ? count - at : REDIS_LOOKUP_COUNT;
         lookup_some(r, ids + at, (uint32_t)some, token);
@@ -241,7 +164,7 @@ static void on_lookup(struct redis *r, struct redis_lookup *lookup, const struct
 static void redis_begin(struct backend *backend, umbel_str id, uint64_t token)
 {
     struct redis *r = (struct redis *)backend;
-    send_stores(r);
+    redis_stores_send(&r->stores);
     struct redis_expect expect = {.kind = EXPECT_BEGIN, .token = token};
     struct buffer *out = room(r) ? redis_request(r->conn, &expect) : NULL;
     if (!out) {
@@ -275,7 +198,7 @@ static void on_begin(struct redis *r, uint64_t token, const struct resp_reply *r
 static void delete_key(struct redis *r, umbel_str prefix, umbel_str id)
 {
     struct redis_expect expect = {.kind = EXPECT_NOTHING};
-    send_stores(r);
+    redis_stores_send(&r->stores);
     struct buffer *out = room(r) ? redis_request(r->conn, &expect) : NULL;
     if (!out)
         return;
@@ -380,10 +303,10 @@ static void on_script(struct redis *r, const struct resp_reply *reply)
     if (reply->kind == RESP_ERROR) {
         int code = resp_is_error(reply, "BUSY") ? UMBEL_BACKEND_AWAY : UMBEL_BACKEND_REFUSED;
         redis_connection_drop(r->conn, code, reply->text.data);
-    } else if (reply->kind != RESP_STRING || reply->text.size != DIGEST_SIZE) {
+    } else if (reply->kind != RESP_STRING || reply->text.size != REDIS_DIGEST_SIZE) {
         redis_connection_drop(r->conn, UMBEL_PROTOCOL, "it answers SCRIPT LOAD with no digest");
     } else {
-        memcpy(r->digest, reply->text.data, DIGEST_SIZE);
+        memcpy(r->stores.digest, reply->text.data, REDIS_DIGEST_SIZE);
         r->ready = true;
         tell(r, BACKEND_UP, UMBEL_OK, "");
     }
@@ -398,9 +321,9 @@ static void on_reply(void *self, const struct redis_expect *expect, const struct
     case EXPECT_SCRIPT:
         on_script(r, reply);
         break;
-    case EXPECT_STORE:
-    case EXPECT_STORE_AGAIN:
-        on_stores(r, expect, reply);
+    case REDIS_EXPECT_STORE:
+    case REDIS_EXPECT_STORE_AGAIN:
+        redis_stores_reply(&r->stores, expect, reply);
         break;
     case EXPECT_LOOKUP:
         on_lookup(r, expect->data, reply);
@@ -428,7 +351,7 @@ static void one_gone(struct redis *r)
 {
     if (--r->handles)
         return;
-    redis_batch_pool_fini(&r->pool);
+    redis_stores_fini(&r->stores);
     redis_fifo_fini(&r->owed);
     redis_address_fini(&r->address);
     void (*closed)(void *self) = r->closed;
@@ -453,7 +376,7 @@ static void end(struct redis *r)
     r->ended = true;
     r->ready = false;
     r->handles = r->sub ? 4 : 3;
-    send_stores(r);
+    redis_stores_send(&r->stores);
     redis_connection_free(r->conn, part_gone, r);
     if (r->sub)
         redis_subscription_free(r->sub, part_gone, r);
@@ -467,7 +390,8 @@ static void on_soon(uv_timer_t *timer)
 {
     struct redis *r = timer->data;
     pay(r);
-    if (r->closing && !r->ended && !r->batch && !r->owed.count && !redis_connection_outstanding(r->conn))
+    if (r->closing && !r->ended && !r->stores.batch && !r->owed.count &&
+        !redis_connection_outstanding(r->conn))
         end(r);
 }
 
@@ -481,7 +405,7 @@ static void on_grace(uv_timer_t *timer)
 static void redis_close(struct backend *backend, double grace, void (*closed)(void *self), void *self)
 {
     struct redis *r = (struct redis *)backend;
-    send_stores(r);
+    redis_stores_send(&r->stores);
     r->closing = true;
     r->closed = closed;
     r->closed_self = self;
@@ -533,7 +457,18 @@ static int redis_init(struct redis *r, const struct url *url, const struct backe
         return code;
     r->conn = redis_connection_new(r->loop, &r->connection, &events, r);
     *why = "out of memory";
-    return r->conn ? UMBEL_OK : UMBEL_NO_MEMORY;
+    if (!r->conn)
+        return UMBEL_NO_MEMORY;
+    r->stores = (struct redis_stores){.conn = r->conn,
+                                      .events = &r->events,
+                                      .self = r->self,
+                                      .log = options->log,
+                                      .key_prefix = r->key_prefix,
+                                      .channel_prefix = r->prefix,
+                                      .ttl = r->ttl,
+                                      .unsent = on_unsent,
+                                      .owner = r};
+    return UMBEL_OK;
 }
 
 static int redis_open(struct backend **out, struct loop *loop, const struct url *url,
