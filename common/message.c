@@ -6,14 +6,10 @@
 #include "common/message_fields.h"
 #include "common/str.h"
 
-#define FIELD(name)                                                                                          \
-    {                                                                                                        \
-        offsetof(struct message, name), NULL                                                                 \
-    }
-#define HEADER(name)                                                                                         \
-    {                                                                                                        \
-        offsetof(struct message, name), #name                                                                \
-    }
+/* clang-format off */
+#define FIELD(name) {offsetof(struct message, name), {NULL, 0}}
+#define HEADER(name) {offsetof(struct message, name), {#name, sizeof #name - 1}}
+/* clang-format on */
 
 const struct message_field message_fields[MESSAGE_FIELD_COUNT] = {
     FIELD(queue),

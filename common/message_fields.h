@@ -6,8 +6,8 @@
 #include "common/message.h"
 
 struct message_field {
-    size_t offset;      /* of the umbel_str in struct message */
-    const char *header; /* its name on the wire; NULL: no header of protocol 2 */
+    size_t offset;    /* of the umbel_str in struct message */
+    umbel_str header; /* its name on the wire; {NULL, 0}: no header of protocol 2 */
 };
 
 /* The order is the packed form's: new rows go to the end. */

@@ -89,15 +89,15 @@ static int read_republished(struct message *msg, const umbel_value *value)
 }
 
 static const struct header_row {
-    const char *name;
+    umbel_str name;
     int (*read)(struct message *msg, const umbel_value *value);
 } rows[] = {
-    {"retries", read_retries},
-    {"timelimit", read_limits},
-    {"group_index", read_group_index},
-    {"ignore_result", read_ignore_result},
-    {"umbel-republished", read_republished},
-    {"umbel-deaths", read_deaths},
+    {{"retries", sizeof "retries" - 1}, read_retries},
+    {{"timelimit", sizeof "timelimit" - 1}, read_limits},
+    {{"group_index", sizeof "group_index" - 1}, read_group_index},
+    {{"ignore_result", sizeof "ignore_result" - 1}, read_ignore_result},
+    {{"umbel-republished", sizeof "umbel-republished" - 1}, read_republished},
+    {{"umbel-deaths", sizeof "umbel-deaths" - 1}, read_deaths},
 };
 
 /* Text that a foreign client did not write as UTF-8 is bytes; a key must be text. */
@@ -128,11 +128,11 @@ int message_read_header(struct arena *arena, struct message *msg, umbel_str name
 {
     bool is_void = umbel_value_kind(value) == UMBEL_NULL;
     for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
-        if (message_fields[i].header && str_equal(name, str_of(message_fields[i].header)))
+        if (message_fields[i].header.data && str_equal(name, message_fields[i].header))
             return is_void ? UMBEL_OK : read_text(message_field(msg, i), value);
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (str_equal(name, str_of(rows[i].name)))
+        if (str_equal(name, rows[i].name))
             return is_void ? UMBEL_OK : rows[i].read(msg, value);
     }
     return read_extra(arena, msg, name, value);
@@ -147,18 +147,18 @@ struct emission {
     int code; /* the first that is not 0 ends it */
 };
 
-static void emit_value(struct emission *emission, const char *name, umbel_value value)
+static void emit_value(struct emission *emission, umbel_str name, umbel_value value)
 {
     if (!emission->code)
-        emission->code = emission->emit(emission->to, str_of(name), &value);
+        emission->code = emission->emit(emission->to, name, &value);
 }
 
-static void emit_integer(struct emission *emission, const char *name, int64_t number)
+static void emit_integer(struct emission *emission, umbel_str name, int64_t number)
 {
     emit_value(emission, name, (umbel_value){.kind = UMBEL_INT, .as.integer = number});
 }
 
-static void emit_flag(struct emission *emission, const char *name, bool flag)
+static void emit_flag(struct emission *emission, umbel_str name, bool flag)
 {
     emit_value(emission, name, (umbel_value){.kind = UMBEL_BOOL, .as.boolean = flag});
 }
@@ -168,7 +168,7 @@ static void emit_texts(struct emission *emission, const struct message *msg)
 {
     for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
         const umbel_str *text = message_field_of(msg, i);
-        if (!message_fields[i].header || text->size == 0)
+        if (!message_fields[i].header.data || text->size == 0)
             continue;
         if (text == &msg->root_id && str_equal(msg->root_id, msg->id))
             continue;
@@ -189,7 +189,7 @@ static umbel_value limit_value(double seconds)
 static void emit_limits(struct emission *emission, const struct message *msg)
 {
     umbel_value items[2] = {limit_value(msg->hard_limit), limit_value(msg->soft_limit)};
-    emit_value(emission, "timelimit", (umbel_value){.kind = UMBEL_LIST, .count = 2, .as.items = items});
+    emit_value(emission, STR("timelimit"), (umbel_value){.kind = UMBEL_LIST, .count = 2, .as.items = items});
 }
 
 int message_each_header(const struct message *msg, message_emit *emit, void *to)
@@ -197,17 +197,17 @@ int message_each_header(const struct message *msg, message_emit *emit, void *to)
     struct emission emission = {emit, to, 0};
     emit_texts(&emission, msg);
     if (msg->group_index >= 0)
-        emit_integer(&emission, "group_index", msg->group_index);
+        emit_integer(&emission, STR("group_index"), msg->group_index);
     if (msg->retries > 0)
-        emit_integer(&emission, "retries", msg->retries);
+        emit_integer(&emission, STR("retries"), msg->retries);
     if (msg->hard_limit > 0 || msg->soft_limit > 0)
         emit_limits(&emission, msg);
     if (msg->ignore_result >= 0)
-        emit_flag(&emission, "ignore_result", msg->ignore_result > 0);
+        emit_flag(&emission, STR("ignore_result"), msg->ignore_result > 0);
     if (msg->republished)
-        emit_flag(&emission, "umbel-republished", true);
+        emit_flag(&emission, STR("umbel-republished"), true);
     if (msg->deaths > 0)
-        emit_integer(&emission, "umbel-deaths", msg->deaths);
+        emit_integer(&emission, STR("umbel-deaths"), msg->deaths);
     for (size_t i = 0; i < msg->extra_count && !emission.code; i++)
         emission.code = emit(to, msg->extra[i].name, &msg->extra[i].value);
     return emission.code;
