@@ -2,7 +2,9 @@
  *
  *     pool_prefork.c   the contract: open, dispatch, take back, cancel, resize, stop
  *     pool_births.c    children wanted against children alive
- *     pool_slot.c      one child: its frames, its end
+ *     pool_slot.c      one child: what it is given, taking back, sending away
+ *     pool_frames.c    what it says
+ *     pool_end.c       how it ends
  *     pool_place.c     which job goes to which child
  *     pool_watch.c     the tick: limits, memory, long jobs with others behind them
  *     pool_output.c    lines out of what children write
@@ -141,8 +143,6 @@ extern const struct fork_server_events slot_events;
 struct slot *slot_at(struct prefork *pool, int index);
 bool slot_ready(const struct slot *slot); /* may it get jobs? */
 void slot_give(struct slot *slot, struct note *note);
-/* Reads the ring as far as it goes. */
-void slot_drain(struct slot *slot);
 /* Moves all that has not started back into the backlog, in order. Answers the note that runs, or NULL. */
 struct note *slot_take_back(struct slot *slot);
 void slot_set_overdue(struct slot *slot, bool overdue);
@@ -156,8 +156,21 @@ void slot_kill(struct slot *slot, const char *why);
 /* Nothing more is given; it leaves when its jobs are done. */
 void slot_retire(struct slot *slot);
 void slot_signal(const struct slot *slot, int signal_number);
-/* The child is gone. */
-void slot_end(struct slot *slot, int wait_status, size_t memory_peak, double cpu_seconds);
+/* Has it been given all that one child may run? */
+bool slot_used_up(const struct slot *slot);
+/* Takes a note out of its list, into none. */
+void slot_forget(struct slot *slot, struct note *note);
+
+/* pool_frames.c */
+bool slot_open_stream(struct slot *slot, int fd);
+/* Reads the ring as far as it goes. */
+void slot_drain(struct slot *slot);
+/* The child is gone: reads what its socket and ring still hold. */
+void slot_read_rest(struct slot *slot);
+
+/* pool_end.c: of struct fork_server_events */
+void slot_on_ended(void *self, int index, int pid, int wait_status, size_t memory_peak, double cpu_seconds);
+void slot_on_lost(void *self, const char *why);
 
 /* pool_place.c */
 void note_push(struct note_list *list, struct note *note);
