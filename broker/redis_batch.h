@@ -2,8 +2,9 @@
  *
  * Measured on Redis 7.0.15, maps of 170 bytes, 128 stores together, Redis' CPU per store: plain SET NX and
  * PUBLISH 3.9 us, one EVALSHA for each 5.6 to 6.1 us, one EVALSHA for all 4.3 to 4.5 us. Only the scripts are
- * one step, and only the last sends the payload once and answers with one byte. The batch keeps its bytes
- * until it is answered, so that it can be sent again when Redis has forgotten the script. */
+ * one step, and only the last sends the payload once and answers with one byte; ours is 0.4 us per store
+ * then. The batch keeps its bytes until it is answered, so that it can be sent again when Redis has forgotten
+ * the script. */
 #ifndef BROKER_REDIS_BATCH_H
 #define BROKER_REDIS_BATCH_H
 
@@ -11,7 +12,7 @@
 #include "broker/resp.h"
 
 #define REDIS_BATCH_COUNT 200
-#define REDIS_BATCH_BYTES ((size_t)256 * 1024)
+#define REDIS_BATCH_BYTES ((size_t)128 * 1024) /* so that its buffers are kept (buffer_clear) */
 
 struct redis_batch {
     struct redis_batch *next;

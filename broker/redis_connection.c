@@ -17,7 +17,6 @@
 #define RETRY_MAX_MS 2000
 #define RETRY_FAILED_MS 5000 /* when somebody must change something first */
 #define PULSE_MAX_MS 1000
-#define IDLE_PING_MS 15000
 #define REPLY_MAX ((size_t)256 << 20) /* results of one MGET */
 
 /* Kinds of our own requests; an owner's are below. */
@@ -136,6 +135,12 @@ static void on_down(void *self, int code, const char *why)
 
 /* ---- the pulse ---- */
 
+/* A connection that is silent for so long is asked whether it lives, with half a request's patience. */
+static uint64_t silence_ms(const struct redis_connection *conn)
+{
+    return (uint64_t)(conn->options.request_timeout * 400);
+}
+
 static void pulse(struct redis_connection *conn)
 {
     uint64_t now = loop_now(conn->loop), period = pulse_ms(conn);
@@ -147,7 +152,7 @@ static void pulse(struct redis_connection *conn)
         return;
     if (oldest && oldest->deadline < now) {
         redis_connection_drop(conn, UMBEL_BACKEND_AWAY, "it does not answer");
-    } else if (!oldest && conn->step == STEP_UP && now - stream_last_read(conn->stream) > IDLE_PING_MS) {
+    } else if (!oldest && conn->step == STEP_UP && now - stream_last_read(conn->stream) > silence_ms(conn)) {
         struct buffer *out = redis_request(conn, &(struct redis_expect){.kind = EXPECT_PING});
         if (out)
             resp_words(out, "PING", NULL);
@@ -319,7 +324,8 @@ size_t redis_connection_pending(const struct redis_connection *conn)
 struct buffer *redis_request(struct redis_connection *conn, const struct redis_expect *expect)
 {
     struct redis_expect timed = *expect;
-    timed.deadline = loop_now(conn->loop) + (uint64_t)(conn->options.request_timeout * 1000);
+    double patience = conn->options.request_timeout * (expect->kind == EXPECT_PING ? 0.5 : 1);
+    timed.deadline = loop_now(conn->loop) + (uint64_t)(patience * 1000);
     if (conn->step != STEP_UP && !(conn->step == STEP_GREETING && is_ours(expect)))
         return NULL;
     return redis_fifo_push(&conn->fifo, &timed) ? stream_output(conn->stream) : NULL;

@@ -302,6 +302,22 @@ Test(redis, a_frozen_server_is_given_up_after_the_request_timeout)
     leave(s);
 }
 
+Test(redis, a_server_that_froze_is_noticed_although_nothing_is_asked)
+{
+    struct scene *s = enter_with(NULL, 0.5, 0);
+    listen_and_watch(s, "c", "a");
+    double start = clock_mono();
+    while (clock_mono() - start < 1.5) /* idle: asked now and then, and answered */
+        uv_run(&s->driver.loop.uv, UV_RUN_ONCE);
+    cr_assert_eq(s->lost, 0);
+    redis_server_freeze(&s->server, true);
+    cr_assert(driver_wait(&s->driver, &s->lost, 1, 3));
+    redis_server_freeze(&s->server, false);
+    await(s, &s->up, 2);
+    await(s, &s->resubscribed, 1);
+    leave(s);
+}
+
 Test(redis, closing_ends_although_the_server_is_frozen)
 {
     struct scene *s = enter();
