@@ -127,7 +127,7 @@ static int parse_json(struct arena *arena, const char *text, umbel_kind wanted, 
 {
     const char *why = "";
     if (codec_row(CODEC_JSON)->decode(arena, str_of(text), out, &why) != UMBEL_OK)
-        return console_usage("call", "the %s are not JSON: %s\n    %s", what, why ? why : "", text);
+        return console_usage("call", "the %s cannot be read: %s\n    %s", what, why ? why : "", text);
     if (umbel_value_kind(*out) != wanted)
         return console_usage("call", "the %s must be a JSON %s, as in %s", what,
                              wanted == UMBEL_LIST ? "list" : "map",
