@@ -30,7 +30,8 @@ static int add(struct registry *registry, const umbel_module_table *table, char 
     buffer_init(&why, 1000);
     int code = registry_add(registry, table, "x.so", &why);
     size_t size = buffer_length(&why) < 255 ? buffer_length(&why) : 255;
-    memcpy(text, buffer_head(&why), size);
+    if (size)
+        memcpy(text, buffer_head(&why), size);
     text[size] = '\0';
     buffer_fini(&why);
     return code;
