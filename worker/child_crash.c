@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include "worker/child_crash.h"
 
+/* The handler itself and what the kernel calls it through. */
+#define HANDLER_FRAMES 2
 #define STACK_SIZE (64u << 10)
 
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
@@ -81,6 +83,12 @@ void crash_describe(const struct child_page *page, struct buffer *out)
     if (crash->signal == SIGSEGV || crash->signal == SIGBUS)
         buffer_format(out, " at address %p", crash->fault);
     buffer_text(out, ", innermost call first:\n");
-    for (int i = 0; i < depth; i++)
-        describe_address(crash->address[i], i, out);
+    for (int i = HANDLER_FRAMES; i < depth; i++) {
+        int first = i;
+        describe_address(crash->address[i], i - HANDLER_FRAMES, out);
+        while (i + 1 < depth && crash->address[i + 1] == crash->address[first]) /* a recursion */
+            i++;
+        if (i > first)
+            buffer_format(out, "  (%d times)\n", i - first + 1);
+    }
 }
