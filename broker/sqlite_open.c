@@ -225,6 +225,15 @@ static int take_number(struct sqlite_store *store, int *error)
     return sqlite_store_end(store, rc);
 }
 
+/* Of two that switch a new file to WAL, SQLite turns one away at once; so one after the other. */
+static int prepare_file(struct sqlite_store *store)
+{
+    sqlite_gate_enter(&store->wake, BUSY_MS / 1000.0);
+    int rc = sqlite_sql_prepare_file(store->db);
+    sqlite_gate_leave(&store->wake);
+    return rc;
+}
+
 int sqlite_open_file(struct sqlite_store *store)
 {
     int error = sqlite_wake_open(&store->wake, store->path);
@@ -234,7 +243,7 @@ int sqlite_open_file(struct sqlite_store *store)
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(store->db, BUSY_MS);
     if (rc == SQLITE_OK)
-        rc = sqlite_sql_prepare_file(store->db);
+        rc = prepare_file(store);
     if (rc == SQLITE_MISMATCH)
         return fail(store, store->path, "the file belongs to another program or version");
     if (rc == SQLITE_OK)

@@ -262,7 +262,7 @@ static unsigned wanted_flags(struct sqlite_store *store)
 static int write_port(struct sqlite_port *port)
 {
     int rc = SQLITE_OK;
-    if (!port->joined)
+    if (!port->joined && !port->leaving_now)
         rc = port->ops->join(port);
     for (struct notes *notes = port->work; notes && rc == SQLITE_OK; notes = notes->next)
         for (size_t i = 0; i < notes->count && rc == SQLITE_OK; i++)

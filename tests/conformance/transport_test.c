@@ -462,7 +462,8 @@ PROMISE(what_was_not_settled_comes_back_when_a_transport_closes)
     cr_assert(station_wait(&s.station, &s.station.arrived, 4));
     static const int left[] = {0, 1, 3, 4};
     for (size_t i = 0; i < 4; i++) {
-        cr_assert_eq(id_of(&s.station.arrivals[i]), left[i], "%s: %d", row->name, id_of(&s.station.arrivals[i]));
+        cr_assert_eq(id_of(&s.station.arrivals[i]), left[i], "%s: %d", row->name,
+                     id_of(&s.station.arrivals[i]));
         cr_assert(s.station.arrivals[i].msg.redelivered);
         station_settle(&s.station, i, SETTLE_ACK);
     }
