@@ -221,10 +221,9 @@ static void left(struct sqlite_port *port)
 static void close_backend(struct backend *backend, double grace, void (*closed)(void *self), void *self)
 {
     struct sqlite_backend *sb = (struct sqlite_backend *)backend;
-    (void)grace; /* the database's own patience is bounded */
     sb->closed = closed;
     sb->closed_self = self;
-    sqlite_port_close(&sb->port);
+    sqlite_port_close(&sb->port, grace);
 }
 
 static const struct sqlite_port_ops port_ops = {

@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "broker/sqlite_store.h"
 #include "common/clock.h"
 
-enum { BUSY_MS = 5000, PATH_LONGEST = 4000 };
+enum { PATH_LONGEST = 4000 };
 
 static pthread_mutex_t stores_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sqlite_store *stores;
@@ -225,10 +226,19 @@ static int take_number(struct sqlite_store *store, int *error)
     return sqlite_store_end(store, rc);
 }
 
+/* The lock is somebody's who does not know the gate, or a checkpoint's. */
+static int on_busy(void *self, int times)
+{
+    struct timespec pause = {0, times < 20 ? 200000 : 2000000};
+    nanosleep(&pause, NULL);
+    return sqlite_store_patient(self);
+}
+
 /* Of two that switch a new file to WAL, SQLite turns one away at once; so one after the other. */
 static int prepare_file(struct sqlite_store *store)
 {
-    sqlite_gate_enter(&store->wake, BUSY_MS / 1000.0);
+    sqlite_store_be_patient(store);
+    sqlite_gate_enter(&store->wake, sqlite_store_patient, store);
     int rc = sqlite_sql_prepare_file(store->db);
     sqlite_gate_leave(&store->wake);
     return rc;
@@ -241,7 +251,7 @@ int sqlite_open_file(struct sqlite_store *store)
         return fail(store, store->wake.folder ? store->wake.folder : store->path, strerrordesc_np(error));
     int rc = sqlite3_open_v2(store->path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_busy_timeout(store->db, BUSY_MS);
+        rc = sqlite3_busy_handler(store->db, on_busy, store);
     if (rc == SQLITE_OK)
         rc = prepare_file(store);
     if (rc == SQLITE_MISMATCH)

@@ -118,11 +118,11 @@ int sqlite_port_open(struct sqlite_port *port, struct loop *loop, umbel_str path
 }
 
 /* Memory may be out, but leaving must not fail: the port itself is the note. */
-void sqlite_port_close(struct sqlite_port *port)
+void sqlite_port_close(struct sqlite_port *port, double grace)
 {
     port->closing = true;
     hand_over(port);
-    sqlite_store_leave(port);
+    sqlite_store_leave(port, grace);
 }
 
 /* ---- the thread's side

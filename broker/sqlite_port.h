@@ -73,8 +73,9 @@ struct sqlite_port {
  * *why. */
 int sqlite_port_open(struct sqlite_port *port, struct loop *loop, umbel_str path,
                      const struct sqlite_port_ops *ops, const char **why);
-/* ops->left ends it. */
-void sqlite_port_close(struct sqlite_port *port);
+/* ops->left ends it. What is asked for is still carried out; locks of others are waited for `grace` seconds.
+ */
+void sqlite_port_close(struct sqlite_port *port, double grace);
 /* A note for the thread, to be filled before the turn ends, or NULL when memory is out; texts go to
  * port->asking. */
 struct note *sqlite_port_ask(struct sqlite_port *port, int kind, unsigned flags);

@@ -17,7 +17,7 @@
 static const double tick = 0.5; /* how soon a process's death is noticed, and a lost datagram made good */
 static const double retry_open = 1.0;
 static const double retry_write = 0.1;
-static const double gate_patience = 5.0;
+static const double lock_patience = 5.0;
 
 /* ---- statements
  * -------------------------------------------------------------------------------------------------- */
@@ -77,11 +77,27 @@ static void settle_queues(struct sqlite_store *store, bool committed)
     store->queues_changed = false;
 }
 
+void sqlite_store_be_patient(struct sqlite_store *store)
+{
+    store->impatient_at = clock_mono() + lock_patience;
+}
+
+bool sqlite_store_patient(void *self)
+{
+    struct sqlite_store *store = self;
+    double now = clock_mono();
+    pthread_mutex_lock(&store->lock);
+    bool hurry = store->hurry_at > 0 && now >= store->hurry_at;
+    pthread_mutex_unlock(&store->lock);
+    return !hurry && now < store->impatient_at;
+}
+
 int sqlite_store_begin(struct sqlite_store *store, bool sync)
 {
     store->touched = (struct sqlite_touched){0};
     store->number_known = store->number_changed = false;
-    sqlite_gate_enter(&store->wake, gate_patience);
+    sqlite_store_be_patient(store);
+    sqlite_gate_enter(&store->wake, sqlite_store_patient, store);
     int rc =
         set_sync(store, sync) ? sqlite_store_run(sqlite_store_sql(store, SQL_BEGIN_WRITE)) : SQLITE_ERROR;
     if (rc != SQLITE_OK) {
@@ -437,6 +453,18 @@ static bool let_go(struct sqlite_store *store, struct sqlite_port *port)
     return last;
 }
 
+/* Who asked for the end meanwhile is seen by the next cycle. */
+static void calm_down(struct sqlite_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    bool leaving = false;
+    for (struct sqlite_port *port = store->ports; port; port = port->next)
+        leaving |= port->leaving;
+    if (!leaving)
+        store->hurry_at = 0;
+    pthread_mutex_unlock(&store->lock);
+}
+
 static bool deliver(struct sqlite_store *store)
 {
     bool last = false;
@@ -448,14 +476,19 @@ static bool deliver(struct sqlite_store *store)
         else
             sqlite_port_deliver(port);
     }
+    if (!last)
+        calm_down(store);
     return last;
 }
 
-void sqlite_store_leave(struct sqlite_port *port)
+void sqlite_store_leave(struct sqlite_port *port, double grace)
 {
     struct sqlite_store *store = port->store;
+    double until = clock_mono() + grace;
     pthread_mutex_lock(&store->lock);
     port->leaving = true;
+    if (store->hurry_at <= 0 || until < store->hurry_at)
+        store->hurry_at = until;
     sqlite_store_signal(store); /* under the lock: afterwards the store may be gone */
     pthread_mutex_unlock(&store->lock);
 }

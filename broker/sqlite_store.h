@@ -39,7 +39,8 @@ struct sqlite_store {
     char *path;
     int event; /* eventfd: somebody asked */
     bool signalled;
-    pthread_mutex_t lock;         /* guards the next one, and port->leaving */
+    pthread_mutex_t lock;         /* guards the next two, and port->leaving */
+    double hurry_at;              /* a port that leaves waits no longer than until then; 0: none leaves */
     struct sqlite_port *entering; /* ports the thread has not seen yet */
 
     /* the thread's */
@@ -58,6 +59,7 @@ struct sqlite_store {
     size_t home_count, home_size;
     int64_t *orphans; /* owners that left: their messages go back */
     size_t orphan_count, orphan_size;
+    double impatient_at;                /* when a wait for the lock ends */
     double tick_at, again_at, retry_at; /* monotonic; 0: not wanted */
     double due_at;                      /* wall clock, of the next delayed message; 0: none */
     char why[256];
@@ -65,7 +67,7 @@ struct sqlite_store {
 
 /* ---- for ports: see sqlite_port.h */
 int sqlite_store_enter(struct sqlite_port *port, umbel_str path, const char **why);
-void sqlite_store_leave(struct sqlite_port *port);
+void sqlite_store_leave(struct sqlite_port *port, double grace);
 void sqlite_store_signal(struct sqlite_store *store);
 
 /* ---- for what runs on the thread */
@@ -112,6 +114,9 @@ void sqlite_tidy_wake_homes(struct sqlite_store *store);
 /* A writing transaction: begin answers SQLITE_OK; end commits when rc is SQLITE_OK, else takes back; answers
  * rc. */
 int sqlite_store_begin(struct sqlite_store *store, bool sync);
+/* Starts the time that is waited for locks; is there some left? */
+void sqlite_store_be_patient(struct sqlite_store *store);
+bool sqlite_store_patient(void *store);
 int sqlite_store_end(struct sqlite_store *store, int rc);
 
 #endif

@@ -12,7 +12,6 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-#include "common/clock.h"
 
 /* Places in `locks` that no process's number reaches. */
 static const off_t gate = (off_t)1 << 50, turnstile = ((off_t)1 << 50) + 1;
@@ -113,11 +112,11 @@ bool sqlite_wake_drain(const struct sqlite_wake *wake)
 /* ---- the gate
  * ---------------------------------------------------------------------------------------------------- */
 
-static bool lock_by(const struct sqlite_wake *wake, off_t place, double deadline)
+static bool lock_while(const struct sqlite_wake *wake, off_t place, bool (*patient)(void *self), void *self)
 {
     struct timespec pause = {0, 20000};
     while (!set_lock(wake, F_WRLCK, place)) {
-        if (clock_mono() >= deadline)
+        if (!patient(self))
             return false;
         nanosleep(&pause, NULL);
         if (pause.tv_nsec < 500000)
@@ -127,11 +126,10 @@ static bool lock_by(const struct sqlite_wake *wake, off_t place, double deadline
 }
 
 /* Who waits for the gate stands in the turnstile; so who just left the gate cannot be back before him. */
-void sqlite_gate_enter(const struct sqlite_wake *wake, double seconds)
+void sqlite_gate_enter(const struct sqlite_wake *wake, bool (*patient)(void *self), void *self)
 {
-    double deadline = clock_mono() + seconds;
-    bool turned = lock_by(wake, turnstile, deadline);
-    lock_by(wake, gate, deadline);
+    bool turned = lock_while(wake, turnstile, patient, self);
+    lock_while(wake, gate, patient, self);
     if (turned)
         set_lock(wake, F_UNLCK, turnstile);
 }

@@ -34,8 +34,8 @@ void sqlite_wake_bury(const struct sqlite_wake *wake, int64_t number);
 bool sqlite_wake_send(const struct sqlite_wake *wake, int64_t number);
 /* Takes what was sent to us; true when there was something. */
 bool sqlite_wake_drain(const struct sqlite_wake *wake);
-/* Waits at most `seconds`. */
-void sqlite_gate_enter(const struct sqlite_wake *wake, double seconds);
+/* Waits as long as `patient` says so. */
+void sqlite_gate_enter(const struct sqlite_wake *wake, bool (*patient)(void *self), void *self);
 void sqlite_gate_leave(const struct sqlite_wake *wake);
 
 #endif

@@ -356,10 +356,9 @@ static void left(struct sqlite_port *port)
 static void close_transport(struct transport *transport, double grace, void (*closed)(void *self), void *self)
 {
     struct sqlite_transport *st = (struct sqlite_transport *)transport;
-    (void)grace; /* the database's own patience is bounded */
     st->closed = closed;
     st->closed_self = self;
-    sqlite_port_close(&st->port);
+    sqlite_port_close(&st->port, grace);
 }
 
 static const struct sqlite_port_ops port_ops = {

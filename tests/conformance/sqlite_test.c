@@ -240,6 +240,30 @@ Test(sqlite, a_file_that_stays_locked_refuses_and_works_again_later)
     place_fini(&place);
 }
 
+Test(sqlite, close_ends_by_its_grace_even_when_the_file_is_locked)
+{
+    struct place place;
+    struct driver driver;
+    struct station station;
+    sqlite3 *db;
+    place_init(&place, &row);
+    driver_init(&driver);
+    station_open(&station, &driver, place.url);
+    cr_assert_eq(sqlite3_open(path_of(&place), &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    struct message msg = letter("letters", "1", (umbel_str){"", 0});
+    station_send(&station, &msg, 0, PUBLISH_CREATE_QUEUE, 1);
+    double start = clock_mono();
+    station_shut(&station, 0.3);
+    cr_assert_lt(clock_mono() - start, 0.8);
+    cr_assert_eq(station.published, 1);
+    cr_assert(station.answers[0].code == UMBEL_REFUSED || station.answers[0].code == UMBEL_BROKER_AWAY);
+    sqlite3_close(db);
+    station_close(&station);
+    driver_fini(&driver);
+    place_fini(&place);
+}
+
 /* A limit of file size stands in for a full disk. */
 Test(sqlite, a_full_disk_refuses_and_what_was_settled_stays_settled)
 {
