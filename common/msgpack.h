@@ -40,10 +40,10 @@ struct msgpack_cursor {
  * A container's count is not yet checked against what is left. */
 bool msgpack_next(struct msgpack_cursor *cursor, struct msgpack_token *token);
 
-/* Steps over one value without allocating: checks depth, lengths, and that the elements promised so far can
- * be there at all (each takes a byte at least), so that what passes can be decoded into memory of a bounded
- * multiple of its size. NULL, or a static text that says what is wrong; the cursor then stands at it.
- * *too_deep tells that case apart. */
+/* Steps over one value without allocating: checks depth, lengths, and that every element a count promises is
+ * there (each takes a byte at least), so that what passes can be decoded into memory of a bounded multiple of its
+ * size. NULL, or a static text that says what is wrong; the cursor then stands at it. *too_deep tells that case
+ * apart. */
 const char *msgpack_skip(struct msgpack_cursor *cursor, bool *too_deep);
 
 /* ---- codec.h

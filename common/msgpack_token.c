@@ -166,14 +166,12 @@ bool msgpack_next(struct msgpack_cursor *cursor, struct msgpack_token *token)
 const char *msgpack_skip(struct msgpack_cursor *cursor, bool *too_deep)
 {
     uint64_t open[CODEC_DEPTH_MAX]; /* values still to come, per level */
-    uint64_t owed = 1;              /* on all levels: never more than there are bytes */
     int depth = 0;
     *too_deep = false;
     do {
         struct msgpack_token token;
         if (!msgpack_next(cursor, &token))
             return cursor->at == cursor->end ? "it ends too early" : "a token is cut off or reserved";
-        owed--;
         if (depth)
             open[depth - 1]--;
         uint64_t count = token.kind == MSGPACK_LIST  ? token.as.count
@@ -184,9 +182,6 @@ const char *msgpack_skip(struct msgpack_cursor *cursor, bool *too_deep)
             *too_deep = true;
             return "it is nested too deep";
         }
-        owed += count;
-        if (owed > left(cursor))
-            return "more elements are promised than there are bytes";
         if (count)
             open[depth++] = count;
         while (depth && open[depth - 1] == 0)

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/str.h"
@@ -71,6 +72,21 @@ Test(clock, refuses_what_is_no_date)
         cr_assert_eq(clock_parse(str_of(rows[i]), &when), UMBEL_BAD_VALUE, "%s", rows[i]);
     cr_assert_eq(clock_parse(STR_NONE, &when), UMBEL_BAD_VALUE);
     cr_assert_eq(when, 42);
+}
+
+Test(clock, every_day_of_eight_centuries_is_the_c_librarys)
+{
+    for (int64_t day = -135140; day < 157055; day++) { /* 1600 to 2400 */
+        char text[CLOCK_ISO_SIZE], expected[CLOCK_ISO_SIZE];
+        time_t when = (time_t)(day * 86400 + 86399);
+        struct tm tm;
+        double back;
+        gmtime_r(&when, &tm);
+        strftime(expected, sizeof expected, "%Y-%m-%dT%H:%M:%S.000000", &tm);
+        clock_iso(text, (double)when, false);
+        cr_assert_eq(strcmp(text, expected), 0, "%s is not %s", text, expected);
+        cr_assert(clock_parse(str_of(text), &back) == UMBEL_OK && back == (double)when);
+    }
 }
 
 Test(clock, what_is_written_is_read_back)

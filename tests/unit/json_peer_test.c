@@ -169,3 +169,16 @@ Test(json_peer, numbers_of_all_sizes_are_read_alike)
     }
     arena_fini(&arena);
 }
+
+Test(json_peer, decimals_with_many_digits_are_read_alike)
+{
+    struct arena arena;
+    arena_init(&arena, 0);
+    srand(17);
+    for (int round = 0; round < 200000; round++) {
+        char text[100];
+        snprintf(text, sizeof text, "%d.%0*d", rand() % 1000000, 8 + rand() % 5, rand());
+        compare(&arena, text, strlen(text));
+    }
+    arena_fini(&arena);
+}

@@ -78,6 +78,7 @@ Test(json, python_writes_back_what_it_wrote)
         "-Infinity",
         "\"\"",
         "\"plain\"",
+        "\"1234567\\u007f12345678\\u007f\"",
         "\"\\\"\\\\\\b\\f\\n\\r\\t\\u0000\\u001f\\u007f\"",
         "\"caf\\u00e9 \\u20ac \\ud83d\\ude00\"",
         "[]",
@@ -112,6 +113,7 @@ Test(json, a_lone_surrogate_is_kept_as_not_text)
     } rows[] = {
         {"\"\\ud800\"", "\\ud800"},
         {"\"\\udc00\"", "\\udc00"},
+        {"\"\\udc00\\udc00\"", "\\udc00\\udc00"},
         {"\"a\\n\\ud800\\u0041b\"", "a\\n\\ud800\\u0041b"},
         {"\"\\ud83d\\ude00\\ud83d\"", "\\ud83d\\ude00\\ud83d"},
         {"\"\\\\\\ud800\"", "\\\\\\ud800"},
@@ -233,6 +235,7 @@ Test(json, maps_that_only_look_typed_stay_maps)
         "{\"__type__\": \"bytes\", \"__value__\": 1}",
         "{\"__type__\": 1, \"__value__\": \"x\"}",
         "{\"__type__\": \"uuid\", \"__value__\": {\"hex\": \"0123\"}}",
+        "{\"__type__\": \"uuid\", \"__value__\": {\"hex\": \"0123456789abcdef0123456789abcdef0\"}}",
         "{\"__type__\": \"bytes\", \"other\": \"x\"}",
         "{\"__type__\": \"bytes\", \"__value__\": \"x\", \"more\": 1}",
     };

@@ -253,6 +253,9 @@ Test(message, packing_keeps_everything)
     message_init(&msg);
     cr_assert_eq(message_pack(&packed, &msg), UMBEL_OK);
     cr_assert_eq(buffer_length(&packed), 8);
+    buffer_byte(&packed, 0);
+    cr_assert_eq(message_unpack(&arena, (umbel_str){(char *)buffer_head(&packed), 9}, &back),
+                 UMBEL_BAD_MESSAGE);
     cr_assert_eq(message_unpack(&arena, (umbel_str){(char *)buffer_head(&packed), 8}, &back), UMBEL_OK);
     same(&msg, &back);
     buffer_fini(&packed);

@@ -183,6 +183,7 @@ Test(result, what_is_no_result_map_is_refused)
                                        "[]",
                                        "{}",
                                        "{\"status\": 5, \"task_id\": \"T\"}",
+                                       "{\"status\": [true, null], \"task_id\": \"T\"}",
                                        "{\"task_id\": \"T\"}",
                                        "{\"status\": \"SUCCESS\", ",
                                        "{\"result\": [[[",

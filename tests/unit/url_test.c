@@ -110,6 +110,7 @@ Test(url, the_safe_form_never_shows_a_password)
         {"redis://:sesame@h/0", "redis://:***@h/0"},
         {"amqp://u:ses@ame@h", "amqp://u:***@h"},
         {"amqp://u:ses/ame@h", "amqp://u:***@h"},
+        {"amqp://u:s/es@ame@h", "amqp://u:***@h"},
         {"amqp://u:ses?ame@h", "amqp://u:***@h"},
         {"amqp://u:ses;ame@h", "amqp://u:***@h"},
         {"amqp://a:sesame@h;amqp://b:sesame@i", "amqp://a:***@h;amqp://b:***@i"},
