@@ -1,0 +1,530 @@
+/* consumer.c: the path of a task through a worker. Read it from consumer_delivered (at the end) up: each function hands on to one above it.
+ *
+ *   delivered -> admit -> (look up | hold | read) -> dispatch -> finished -> conclude -> store -> send -> acknowledge
+ *
+ * request.c decides, this file carries out. It fails by keeping: whatever cannot be stored or sent now stays in hand,
+ * unacknowledged, and is tried again when the other side is back; how much that can be is bounded by the prefetch. */
+#include "worker/consumer_path.h"
+
+#include <math.h>
+#include <string.h>
+#include "common/clock.h"
+#include "common/str.h"
+#include "worker/registry.h"
+#include "worker/report.h"
+#include "worker/sending.h"
+
+#define READER_LIMIT 10.0 /* seconds a reader may take for one body */
+#define AGAIN_MAX 10.0    /* seconds between two tries of a back end that refuses */
+
+static void admit(struct consumer *consumer, struct request *req);
+static void conclude(struct consumer *consumer, struct request *req);
+
+/* ---- settling --------------------------------------------------------------------------------------------------- */
+
+static void settle_tag(struct consumer *consumer, const struct request *req, enum settle how)
+{
+    if (!req->settled)
+        consumer->transport->ops->settle(consumer->transport, req->tag, how);
+}
+
+/* The end of a request in this worker, and of its twins. */
+static void settle(struct consumer *consumer, struct request *req, enum settle how)
+{
+    while (req->adopted) {
+        struct request *twin = req->adopted;
+        req->adopted = twin->adopted;
+        settle_tag(consumer, twin, how);
+        request_set_give(&consumer->requests, twin);
+    }
+    settle_tag(consumer, req, how);
+    if (req->marked)
+        consumer->backend->ops->end_mark(consumer->backend, req->msg.id);
+    request_set_give(&consumer->requests, req);
+    if (consumer->phase != PHASE_WORKING && consumer->requests.in_hand == 0)
+        loop_mark(consumer->options.loop, &consumer->idle_hook);
+}
+
+/* Not started, or not to be counted as started: the queue's again. As it came, unless it has caused deaths: those are written
+ * on a copy, as long as the delivery is still ours. */
+void consumer_hand_back(struct consumer *consumer, struct request *req)
+{
+    consumer->counts.handed_back++;
+    if (req->deaths > 0 && consumer->phase != PHASE_KILLING && req->losses == consumer->losses) {
+        req->ending = (struct verdict){.kind = VERDICT_END, .send = SEND_BACK};
+        conclude(consumer, req);
+        return;
+    }
+#ifdef UMBEL_DEFECT_NO_HAND_BACK
+    settle(consumer, req, SETTLE_ACK);
+#else
+    settle(consumer, req, SETTLE_REQUEUE);
+#endif
+}
+
+/* ---- the end of a task ------------------------------------------------------------------------------------------ */
+
+static void store(struct consumer *consumer, struct request *req)
+{
+    req->state = REQUEST_STORING;
+    if (!consumer->backend_up) {
+        request_list_add(&consumer->waiting, req);
+        return;
+    }
+    struct backend_store what = {.id = req->msg.id,
+                                 .payload = {(const char *)buffer_head(&req->payload), buffer_length(&req->payload)},
+                                 .terminal = result_terminal(req->ending.state),
+                                 .overwrite_terminal = req->replayed,
+                                 .reply_channel = request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
+    consumer->backend->ops->store(consumer->backend, &what, (uint64_t)(uintptr_t)req);
+}
+
+/* From here on another delivery of this id may be the very copy that is sent now, so it must not be adopted. */
+static void post(struct consumer *consumer, struct request *req)
+{
+    struct sending_context context = {consumer->options.worker_name, clock_now(), clock_mono()};
+    request_set_leave(&consumer->requests, req);
+    req->state = REQUEST_SENDING;
+    if (sending_write(req, &req->ending, &context) != UMBEL_OK) {
+        task_log_note(consumer->options.sink, UMBEL_ERROR, &req->msg, "handed back: out of memory");
+        settle(consumer, req, SETTLE_REQUEUE);
+        return;
+    }
+    outbox_post(&consumer->outbox, &req->parcel);
+}
+
+/* THE GUARANTEE. A delivery is acknowledged here and nowhere else, after everything that must outlive it is safe: first its
+ * result is stored, where one is wanted; then its copy is confirmed by the broker, where one is sent (parked, retried, delayed,
+ * handed back with its deaths). Each step ends by calling this function again. If the worker dies between any two steps,
+ * the broker still has the message, and whoever gets it looks up what was stored before running it again.
+ * The one exception is a task that asked for it: at most once, acknowledged in `start`. */
+static void conclude(struct consumer *consumer, struct request *req)
+{
+    if (req->ending.store)
+        store(consumer, req);
+    else if (req->ending.send != SEND_NOTHING)
+        post(consumer, req);
+    else
+        settle(consumer, req, SETTLE_ACK);
+}
+
+void consumer_sent(void *self, struct parcel *parcel)
+{
+    struct request *req = parcel->owner;
+    req->ending.send = SEND_NOTHING;
+    conclude(self, req);
+}
+
+/* ---- waiting for the back end ----------------------------------------------------------------------------------- */
+
+static void look_up(struct consumer *consumer, struct request *req)
+{
+    req->state = REQUEST_LOOKUP;
+    request_set_enter(&consumer->requests, req);
+    if (req->marked) /* an unanswered look-up may have left its mark, which is no death */
+        consumer->backend->ops->end_mark(consumer->backend, req->msg.id);
+    if (consumer->backend_up)
+        consumer->backend->ops->begin(consumer->backend, req->msg.id, (uint64_t)(uintptr_t)req);
+    else
+        request_list_add(&consumer->waiting, req);
+}
+
+/* Everything that waits is asked again; what is still refused comes back to the list. */
+void consumer_ask_again(struct consumer *consumer)
+{
+    struct request_list list = consumer->waiting;
+    if (!list.first)
+        return;
+    request_list_init(&consumer->waiting);
+    for (struct request *req; (req = request_list_take(&list));) {
+        if (req->state == REQUEST_STORING)
+            store(consumer, req);
+        else if (req->losses != consumer->losses || consumer->phase != PHASE_WORKING)
+            consumer_hand_back(consumer, req);
+        else
+            look_up(consumer, req);
+    }
+}
+
+void consumer_again(uv_timer_t *timer)
+{
+    consumer_ask_again(timer->data);
+}
+
+/* The answer was no, or none: kept until the back end is up, or after a pause that grows while it is up and refuses. */
+static void keep(struct consumer *consumer, struct request *req, int code, const char *why)
+{
+    if (code == UMBEL_BACKEND_REFUSED && consumer->refusals++ == 0)
+        log_line(consumer->log, UMBEL_ERROR, "worker",
+                 "the result backend refuses: %s; results are kept and their tasks stay unacknowledged until it takes them",
+                 why && *why ? why : umbel_strerror(code));
+    request_list_add(&consumer->waiting, req);
+    double pause = fmin(AGAIN_MAX, 0.25 * (double)(1 << (consumer->refusals < 6 ? consumer->refusals : 6)));
+    if (!uv_is_active((uv_handle_t *)&consumer->again_timer))
+        uv_timer_start(&consumer->again_timer, consumer_again, (uint64_t)(pause * 1000), 0);
+}
+
+static void taken(struct consumer *consumer)
+{
+    if (consumer->refusals)
+        log_line(consumer->log, UMBEL_INFO, "worker", "the result backend takes results again");
+    consumer->refusals = 0;
+}
+
+void consumer_stored(void *self, uint64_t token, int code, const char *why)
+{
+    struct consumer *consumer = self;
+    struct request *req = (struct request *)(uintptr_t)token;
+    if (!req)
+        return; /* a progress: nothing hangs on it */
+    if (code == UMBEL_BACKEND_AWAY || code == UMBEL_BACKEND_REFUSED) {
+        keep(consumer, req, code, why);
+        return;
+    }
+    taken(consumer);
+    req->ending.store = false;
+    if (code == UMBEL_ALREADY_DONE && req->ending.state == RESULT_RETRY)
+        req->ending.send = SEND_NOTHING; /* it has ended elsewhere: nothing to try again */
+    conclude(consumer, req);
+}
+
+void consumer_begun(void *self, uint64_t token, int code, struct backend_history history)
+{
+    struct consumer *consumer = self;
+    struct request *req = (struct request *)(uintptr_t)token;
+    if (code == UMBEL_BACKEND_AWAY || code == UMBEL_BACKEND_REFUSED) {
+        req->marked = code == UMBEL_BACKEND_AWAY;
+        keep(consumer, req, code, NULL);
+        return;
+    }
+    taken(consumer);
+    req->marked = true;
+    req->looked_up = true;
+    req->history = history;
+    req->deaths += (int)history.starts;
+    if (req->losses != consumer->losses || consumer->phase != PHASE_WORKING)
+        consumer_hand_back(consumer, req);
+    else
+        admit(consumer, req);
+}
+
+/* ---- the outcome ------------------------------------------------------------------------------------------------ */
+
+static void gather_facts(const struct consumer *consumer, const struct request *req, struct request_facts *facts)
+{
+    *facts = (struct request_facts){.msg = &req->msg,
+                                    .def = req->job.def,
+                                    .policy = &consumer->options.policy,
+                                    .phase = consumer->phase,
+                                    .garbled = req->garbled != NULL,
+                                    .garbled_why = req->garbled,
+                                    .was_read = req->was_read,
+                                    .looked_up = req->looked_up,
+                                    .replayed = req->replayed,
+                                    .history = req->history,
+                                    .deaths = req->msg.deaths + req->deaths};
+}
+
+/* A parked copy repeats the error, and is written after the verdict's texts are gone. */
+static void keep_texts(struct request *req, struct verdict *verdict)
+{
+    if (verdict->send != SEND_PARK)
+        return;
+    verdict->error_type = arena_str(&req->arena, verdict->error_type);
+    verdict->error_message = arena_str(&req->arena, verdict->error_message);
+}
+
+static void count_ending(struct consumer *consumer, const struct verdict *verdict)
+{
+    struct consumer_counts *counts = &consumer->counts;
+    counts->succeeded += verdict->state == RESULT_SUCCESS;
+    counts->failed += verdict->state == RESULT_FAILURE;
+    counts->revoked += verdict->state == RESULT_REVOKED;
+    counts->retried += verdict->send == SEND_RETRY;
+    counts->parked += verdict->send == SEND_PARK;
+}
+
+/* The verdict is final: what is to be stored is written now, while the outcome's bytes are still there. */
+static void end(struct consumer *consumer, struct request *req, const struct verdict *verdict, umbel_str value)
+{
+    count_ending(consumer, verdict);
+    req->ending = *verdict;
+    keep_texts(req, &req->ending);
+    if (verdict->store && report_write(req, verdict, value, clock_now()) != UMBEL_OK) {
+        task_log_note(consumer->options.sink, UMBEL_ERROR, &req->msg, "its result is too large to be kept; parked");
+        req->ending.store = false;
+        req->ending.send = SEND_PARK;
+        req->ending.reason = "result-too-large";
+    }
+#ifdef UMBEL_DEFECT_ACK_FIRST
+    settle_tag(consumer, req, SETTLE_ACK);
+    req->settled = true;
+#endif
+    conclude(consumer, req);
+}
+
+/* A reader has made a message of protocol 2 out of a foreign body: it takes the delivery's place. */
+static bool replace_message(struct request *req, umbel_str packed)
+{
+    struct message old = req->msg, msg;
+    umbel_str bytes = arena_str(&req->arena, packed);
+    message_init(&msg);
+    if (!bytes.data || message_unpack(&req->arena, bytes, &msg) != UMBEL_OK)
+        return false;
+    msg.queue = old.queue;
+    msg.exchange = old.exchange;
+    msg.routing_key = old.routing_key;
+    msg.redelivered = old.redelivered;
+    msg.republished = msg.republished || old.republished;
+    msg.deaths = old.deaths;
+    if (!msg.reply_to.size)
+        msg.reply_to = old.reply_to;
+    req->msg = msg;
+    req->was_read = true;
+    return true;
+}
+
+static void on_read(struct consumer *consumer, struct request *req, const struct outcome *outcome)
+{
+    req->deaths = 0;
+    if (consumer->phase != PHASE_WORKING) {
+        consumer_hand_back(consumer, req);
+        return;
+    }
+    if (!replace_message(req, outcome->value))
+        req->garbled = "the reader's answer cannot be understood";
+    admit(consumer, req);
+}
+
+static void measure(struct consumer *consumer, const struct outcome *outcome)
+{
+    if (outcome->kind == OUTCOME_SUCCESS || outcome->kind == OUTCOME_FAILURE || outcome->kind == OUTCOME_RETRY)
+        flow_finished(&consumer->flow, outcome->runtime);
+}
+
+void consumer_finished(void *self, struct job *job, const struct outcome *outcome)
+{
+    struct consumer *consumer = self;
+    struct request *req = job->owner;
+    if (outcome->kind == OUTCOME_READ) {
+        on_read(consumer, req, outcome);
+        return;
+    }
+    struct request_facts facts;
+    struct verdict verdict;
+    gather_facts(consumer, req, &facts);
+    buffer_clear(&consumer->text);
+    request_finish(&facts, outcome, &consumer->text, &verdict);
+    measure(consumer, outcome);
+    req->deaths += outcome->kind == OUTCOME_DIED && consumer->phase != PHASE_KILLING;
+    task_log_outcome(consumer->options.sink, req, outcome, &verdict, req->msg.deaths + req->deaths);
+    if (verdict.kind == VERDICT_END) {
+        end(consumer, req, &verdict, outcome->value);
+    } else if (verdict.kind == VERDICT_RUN) {
+        req->state = REQUEST_READY;
+        request_list_add(&consumer->ready, req);
+        consumer_pump(consumer);
+    } else {
+        consumer_hand_back(consumer, req);
+    }
+}
+
+/* ---- into the pool ---------------------------------------------------------------------------------------------- */
+
+static void write_job(const struct consumer *consumer, struct request *req)
+{
+    struct job *job = &req->job;
+    const struct request_policy *policy = &consumer->options.policy;
+    job->msg = &req->msg;
+    job->owner = req;
+    job->deaths = req->msg.deaths + req->deaths;
+    job->alone = job->deaths > 0;
+    if (job->reader) {
+        job->time_limit = READER_LIMIT;
+        return;
+    }
+    request_limits(&req->msg, job->def, policy, &job->time_limit, &job->soft_time_limit);
+}
+
+/* False: the pool has no room. */
+static bool start(struct consumer *consumer, struct request *req)
+{
+    write_job(consumer, req);
+    if (consumer->pool->ops->dispatch(consumer->pool, &req->job) != UMBEL_OK)
+        return false;
+    req->state = REQUEST_RUNNING;
+    if (request_at_most_once(req->job.def, &consumer->options.policy) && !req->settled) {
+        settle_tag(consumer, req, SETTLE_ACK);
+        req->settled = true;
+    }
+    return true;
+}
+
+/* Starts what waits, oldest first, until the pool is full. What was to begin on a connection that is gone is the broker's again;
+ * what has expired meanwhile is not begun. */
+void consumer_pump(struct consumer *consumer)
+{
+    while (consumer->ready.first && consumer->phase == PHASE_WORKING) {
+        struct request *req = consumer->ready.first;
+        bool stale = req->losses != consumer->losses;
+        bool late = req->msg.expires.size && request_expired(&req->msg, clock_now());
+        if (!stale && !late && !start(consumer, req))
+            return;
+        request_list_take(&consumer->ready);
+        if (stale)
+            consumer_hand_back(consumer, req);
+        else if (late)
+            admit(consumer, req);
+    }
+}
+
+static void make_ready(struct consumer *consumer, struct request *req)
+{
+    req->state = REQUEST_READY;
+    request_set_enter(&consumer->requests, req);
+    if (!consumer->ready.first && start(consumer, req))
+        return;
+    request_list_add(&consumer->ready, req);
+}
+
+/* ---- held for less than a second ---------------------------------------------------------------------------------- */
+
+static void arm_hold(struct consumer *consumer)
+{
+    if (!consumer->held)
+        return;
+    double wait = consumer->held->due - clock_mono();
+    uv_timer_start(&consumer->hold_timer, consumer_due, wait > 0 ? (uint64_t)ceil(wait * 1000) : 0, 0);
+}
+
+static void hold(struct consumer *consumer, struct request *req, double seconds)
+{
+    req->state = REQUEST_HELD;
+    req->due = clock_mono() + seconds;
+    request_set_enter(&consumer->requests, req);
+    struct request **at = &consumer->held;
+    while (*at && (*at)->due <= req->due)
+        at = &(*at)->next;
+    req->next = *at;
+    *at = req;
+    arm_hold(consumer);
+}
+
+void consumer_due(uv_timer_t *timer)
+{
+    struct consumer *consumer = timer->data;
+    double now = clock_mono();
+    while (consumer->held && consumer->held->due <= now) {
+        struct request *req = consumer->held;
+        consumer->held = req->next;
+        req->next = NULL;
+        admit(consumer, req);
+    }
+    arm_hold(consumer);
+}
+
+/* ---- admission -------------------------------------------------------------------------------------------------- */
+
+/* Its twin is in hand. When the twin's own delivery died with its connection, this one takes its place. */
+static void adopt(struct consumer *consumer, struct request *twin, struct request *req)
+{
+    task_log_note(consumer->options.sink, UMBEL_INFO, &req->msg,
+                  "delivered again while it runs here: acknowledged when that run ends");
+    if (twin->tag.epoch != req->tag.epoch) {
+        twin->tag = req->tag;
+        twin->losses = req->losses;
+        twin->settled = false;
+        request_set_give(&consumer->requests, req);
+        return;
+    }
+    req->state = REQUEST_ADOPTED;
+    req->adopted = twin->adopted;
+    twin->adopted = req;
+}
+
+static void refuse(struct consumer *consumer, struct request *req, const struct verdict *verdict)
+{
+    task_log_refused(consumer->options.sink, &req->msg, verdict);
+    end(consumer, req, verdict, STR_NONE);
+}
+
+/* Asked when it comes, and again after each new fact. */
+static void admit(struct consumer *consumer, struct request *req)
+{
+    struct request_facts facts;
+    struct verdict verdict;
+    bool flagged = request_flagged(&req->msg);
+    struct request *twin = flagged && !req->in_table ? request_set_find(&consumer->requests, req->msg.id) : NULL;
+    req->job.def = req->msg.task.size ? registry_find(consumer->options.registry, req->msg.task) : NULL;
+    req->job.result_codec = request_result_codec(&req->msg, &consumer->options.policy);
+    gather_facts(consumer, req, &facts);
+    facts.running_here = twin != NULL;
+    if (flagged || req->msg.eta.size || req->msg.expires.size)
+        facts.now = clock_now();
+    buffer_clear(&consumer->text);
+    request_admit(&facts, &consumer->text, &verdict);
+    req->job.reader = verdict.kind == VERDICT_READ;
+    switch (verdict.kind) {
+    case VERDICT_RUN:
+    case VERDICT_READ:
+        make_ready(consumer, req);
+        break;
+    case VERDICT_HOLD:
+        hold(consumer, req, verdict.delay);
+        break;
+    case VERDICT_LOOK_UP:
+        look_up(consumer, req);
+        break;
+    case VERDICT_ADOPT:
+        adopt(consumer, twin, req);
+        break;
+    case VERDICT_REQUEUE:
+        consumer_hand_back(consumer, req);
+        break;
+    case VERDICT_END:
+        refuse(consumer, req, &verdict);
+        break;
+    }
+}
+
+/* A request that owns a copy of the message; NULL, and the delivery handed back, when that cannot be. */
+static struct request *receive(struct consumer *consumer, struct tag tag, const struct message *msg)
+{
+    bool expected = consumer->phase == PHASE_WORKING && flow_expects(&consumer->flow, tag.consumer);
+    struct request *req = expected ? request_set_take(&consumer->requests) : NULL;
+    if (req && message_copy(&req->arena, &req->msg, msg) != UMBEL_OK) {
+        request_set_give(&consumer->requests, req);
+        req = NULL;
+    }
+    if (!req) {
+        consumer->transport->ops->settle(consumer->transport, tag, SETTLE_REQUEUE);
+        return NULL;
+    }
+    req->tag = tag;
+    req->losses = consumer->losses;
+    req->replayed = req->msg.extra_count && message_extra(&req->msg, "umbel-replayed") != NULL;
+    consumer->counts.received++;
+    flow_delivered(&consumer->flow, consumer->requests.in_hand);
+    return req;
+}
+
+void consumer_delivered(void *self, struct tag tag, const struct message *msg)
+{
+    struct consumer *consumer = self;
+    struct request *req = receive(consumer, tag, msg);
+    if (!req)
+        return;
+    task_log_received(consumer->options.sink, &req->msg);
+    admit(consumer, req);
+}
+
+void consumer_garbled(void *self, struct tag tag, const struct message *msg, const char *why)
+{
+    struct consumer *consumer = self;
+    struct request *req = receive(consumer, tag, msg);
+    if (!req)
+        return;
+    const char *copy = arena_copy(&req->arena, why, strlen(why));
+    req->garbled = copy ? copy : "its headers cannot be read";
+    admit(consumer, req);
+}

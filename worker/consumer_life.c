@@ -1,0 +1,356 @@
+/* consumer_life.c: a consumer's beginning and end, and what it does when the world around it changes. */
+#include "worker/consumer_path.h"
+
+#include "common/str.h"
+#include "worker/report.h"
+
+#define TEXT_MAX ((size_t)1 << 20)
+
+/* ---- what has not started goes back ----------------------------------------------------------------------------- */
+
+typedef bool choice(const struct request *req, uint32_t consumer);
+
+static bool every(const struct request *req, uint32_t consumer)
+{
+    (void)req;
+    (void)consumer;
+    return true;
+}
+
+static bool brought_by(const struct request *req, uint32_t consumer)
+{
+    return req->tag.consumer == consumer;
+}
+
+static size_t hand_back_list(struct consumer *consumer, struct request_list *list, choice *chosen, uint32_t number)
+{
+    struct request_list old = *list;
+    size_t count = 0;
+    if (!old.first)
+        return 0;
+    request_list_init(list);
+    for (struct request *req; (req = request_list_take(&old));) {
+        if (req->state != REQUEST_STORING && chosen(req, number)) {
+            consumer_hand_back(consumer, req);
+            count++;
+        } else {
+            request_list_add(list, req);
+        }
+    }
+    return count;
+}
+
+static size_t hand_back_held(struct consumer *consumer, choice *chosen, uint32_t number)
+{
+    size_t count = 0;
+    for (struct request **at = &consumer->held; *at;) {
+        struct request *req = *at;
+        if (!chosen(req, number)) {
+            at = &req->next;
+            continue;
+        }
+        *at = req->next;
+        consumer_hand_back(consumer, req);
+        count++;
+    }
+    return count;
+}
+
+/* What the pool has but has not begun. A task that is alone is there because of a death: it is begun at once or not at all. */
+static size_t hand_back_dispatched(struct consumer *consumer, choice *chosen, uint32_t number)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < consumer->requests.count; i++) {
+        struct request *req = consumer->requests.all[i];
+        if (req->state != REQUEST_RUNNING || req->settled || !chosen(req, number))
+            continue;
+        if (!consumer->pool->ops->take_back(consumer->pool, &req->job))
+            continue;
+        consumer_hand_back(consumer, req);
+        count++;
+    }
+    return count;
+}
+
+static size_t hand_back_unstarted(struct consumer *consumer, choice *chosen, uint32_t number)
+{
+    size_t count = hand_back_list(consumer, &consumer->ready, chosen, number);
+    count += hand_back_list(consumer, &consumer->waiting, chosen, number);
+    count += hand_back_held(consumer, chosen, number);
+    return count + hand_back_dispatched(consumer, chosen, number);
+}
+
+/* ---- the transport ---------------------------------------------------------------------------------------------- */
+
+/* Deliveries of the old connection are the broker's again, and somebody else may get them: nothing of them is begun here. What
+ * runs goes on; its result is stored, and its second delivery adopted or found to have ended. */
+static void lose_connection(struct consumer *consumer)
+{
+    consumer->losses++;
+    size_t back = hand_back_unstarted(consumer, every, 0);
+    log_line(consumer->log, UMBEL_INFO, "worker", "%zu tasks that had not started are the broker's again, %zu go on here", back,
+             consumer->requests.in_hand);
+}
+
+static void on_transport_state(void *self, enum transport_state state, int code, const char *why)
+{
+    struct consumer *consumer = self;
+    bool up = state == TRANSPORT_UP || state == TRANSPORT_BLOCKED;
+    bool lost = consumer->transport_up && !up;
+    consumer->transport_up = up;
+    outbox_state(&consumer->outbox, state);
+    consumer->events->transport_state(consumer->self, state, code, why);
+    if (lost)
+        lose_connection(consumer);
+}
+
+static void on_published(void *self, uint64_t token, int code, const char *why)
+{
+    outbox_published(&((struct consumer *)self)->outbox, token, code, why);
+}
+
+static void on_consumer_lost(void *self, uint32_t number, int code, const char *why)
+{
+    flow_lost(&((struct consumer *)self)->flow, number, code, why);
+}
+
+static void on_consuming(void *self, uint32_t number, uint64_t waiting)
+{
+    flow_consuming(&((struct consumer *)self)->flow, number, waiting);
+}
+
+static void on_cancelled(void *self, uint32_t number)
+{
+    (void)self;
+    (void)number;
+}
+
+static void on_transport_room(void *self)
+{
+    outbox_room(&((struct consumer *)self)->outbox);
+}
+
+static void on_counted(void *self, uint64_t token, int code, uint64_t messages, const char *why)
+{
+    (void)self, (void)token, (void)code, (void)messages, (void)why;
+}
+
+const struct transport_events consumer_transport_events = {
+    .state = on_transport_state,
+    .published = on_published,
+    .delivered = consumer_delivered,
+    .garbled = consumer_garbled,
+    .consumer_lost = on_consumer_lost,
+    .consuming = on_consuming,
+    .cancelled = on_cancelled,
+    .room = on_transport_room,
+    .counted = on_counted,
+};
+
+/* ---- the back end ----------------------------------------------------------------------------------------------- */
+
+static void on_backend_state(void *self, enum backend_state state, int code, const char *why)
+{
+    struct consumer *consumer = self;
+    consumer->backend_up = state == BACKEND_UP;
+    consumer->events->backend_state(consumer->self, state, code, why);
+    if (consumer->backend_up)
+        consumer_ask_again(consumer);
+}
+
+static void on_found(void *self, uint64_t token, int code, umbel_str id, umbel_str payload)
+{
+    (void)self, (void)token, (void)code, (void)id, (void)payload;
+}
+
+static void on_notice(void *self, umbel_str payload)
+{
+    (void)self, (void)payload;
+}
+
+static void on_subscribed(void *self, uint64_t token)
+{
+    (void)self, (void)token;
+}
+
+static void on_resubscribed(void *self)
+{
+    (void)self;
+}
+
+const struct backend_events consumer_backend_events = {
+    .state = on_backend_state,
+    .stored = consumer_stored,
+    .found = on_found,
+    .begun = consumer_begun,
+    .notice = on_notice,
+    .subscribed = on_subscribed,
+    .resubscribed = on_resubscribed,
+};
+
+/* ---- the pool --------------------------------------------------------------------------------------------------- */
+
+static void on_started(void *self, struct job *job, int pid)
+{
+    (void)self, (void)job, (void)pid;
+}
+
+static void on_said(void *self, struct job *job, int pid, umbel_level level, umbel_str line)
+{
+    struct consumer *consumer = self;
+    task_log_said(consumer->options.sink, job ? job->msg : NULL, pid, level, line);
+}
+
+/* A hint for those who watch: lost when the back end is away, never waited for. */
+static void on_progress(void *self, struct job *job, umbel_str value)
+{
+    struct consumer *consumer = self;
+    const struct request *req = job->owner;
+    buffer_clear(&consumer->scratch);
+    if (!consumer->backend_up || request_ignores_result(&req->msg, job->def, &consumer->options.policy) ||
+        report_write_progress(&consumer->scratch, req, value) != UMBEL_OK)
+        return;
+    struct backend_store what = {
+        .id = req->msg.id,
+        .payload = {(const char *)buffer_head(&consumer->scratch), buffer_length(&consumer->scratch)},
+        .reply_channel = request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
+    consumer->backend->ops->store(consumer->backend, &what, 0);
+}
+
+static void on_pool_room(void *self)
+{
+    consumer_pump(self);
+}
+
+static void on_child_ended(void *self, int pid, int signal, int exit_code, const char *why)
+{
+    struct consumer *consumer = self;
+    if (signal || exit_code)
+        log_line(consumer->log, UMBEL_WARNING, "pool", "child %d ended (%s %d): %s", pid, signal ? "signal" : "exit code",
+                 signal ? signal : exit_code, why ? why : "");
+    else
+        log_line(consumer->log, UMBEL_DEBUG, "pool", "child %d ended: %s", pid, why ? why : "");
+}
+
+static void on_pool_stopped(void *self)
+{
+    struct consumer *consumer = self;
+    consumer->events->pool_stopped(consumer->self);
+}
+
+const struct pool_events consumer_pool_events = {
+    .started = on_started,
+    .finished = consumer_finished,
+    .said = on_said,
+    .progress = on_progress,
+    .room = on_pool_room,
+    .child_ended = on_child_ended,
+    .stopped = on_pool_stopped,
+};
+
+/* ---- the flow --------------------------------------------------------------------------------------------------- */
+
+static void on_flow_consuming(void *self)
+{
+    struct consumer *consumer = self;
+    consumer->events->consuming(consumer->self);
+}
+
+static void on_flow_shrunk(void *self, uint32_t number)
+{
+    hand_back_unstarted(self, brought_by, number);
+}
+
+/* Children that are being born count: they will be there before the broker's first answer. */
+static uint32_t on_flow_slots(void *self)
+{
+    const struct consumer *consumer = self;
+    uint32_t slots = consumer->pool->ops->slots(consumer->pool);
+    return slots > consumer->options.concurrency ? slots : consumer->options.concurrency;
+}
+
+static size_t on_flow_in_hand(void *self)
+{
+    return consumer_in_hand(self);
+}
+
+static const struct flow_events flow_events = {on_flow_consuming, on_flow_shrunk, on_flow_slots, on_flow_in_hand};
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static void on_idle(void *self)
+{
+    struct consumer *consumer = self;
+    if (consumer->requests.in_hand == 0)
+        consumer->events->idle(consumer->self);
+}
+
+int consumer_init(struct consumer *consumer, const struct consumer_options *options, const struct consumer_events *events,
+                  void *self)
+{
+    *consumer = (struct consumer){.options = *options, .events = events, .self = self, .log = &options->sink->log};
+    request_set_init(&consumer->requests);
+    request_list_init(&consumer->ready);
+    request_list_init(&consumer->waiting);
+    buffer_init(&consumer->text, TEXT_MAX);
+    buffer_init(&consumer->scratch, (size_t)64 << 20);
+    outbox_init(&consumer->outbox, options->loop, consumer->log, consumer_sent, consumer);
+    uv_timer_init(&options->loop->uv, &consumer->hold_timer);
+    uv_timer_init(&options->loop->uv, &consumer->again_timer);
+    consumer->hold_timer.data = consumer->again_timer.data = consumer;
+    consumer->idle_hook = (struct turn_hook){.call = on_idle, .self = consumer};
+    return flow_init(&consumer->flow, options->loop, consumer->log, &options->flow, &flow_events, consumer);
+}
+
+void consumer_fini(struct consumer *consumer)
+{
+    loop_unmark(consumer->options.loop, &consumer->idle_hook);
+    uv_close((uv_handle_t *)&consumer->hold_timer, NULL);
+    uv_close((uv_handle_t *)&consumer->again_timer, NULL);
+    outbox_fini(&consumer->outbox);
+    flow_fini(&consumer->flow);
+    request_set_fini(&consumer->requests);
+    buffer_fini(&consumer->text);
+    buffer_fini(&consumer->scratch);
+}
+
+void consumer_use(struct consumer *consumer, struct transport *transport, struct backend *backend, struct pool *pool)
+{
+    consumer->transport = transport;
+    consumer->backend = backend;
+    consumer->pool = pool;
+    outbox_use(&consumer->outbox, transport);
+}
+
+void consumer_start(struct consumer *consumer)
+{
+    flow_start(&consumer->flow, consumer->transport);
+}
+
+size_t consumer_drain(struct consumer *consumer)
+{
+    if (consumer->phase == PHASE_WORKING)
+        consumer->phase = PHASE_DRAINING;
+    flow_stop(&consumer->flow);
+    size_t count = hand_back_unstarted(consumer, every, 0);
+    loop_mark(consumer->options.loop, &consumer->idle_hook);
+    return count;
+}
+
+void consumer_kill(struct consumer *consumer)
+{
+    consumer->phase = PHASE_KILLING;
+}
+
+size_t consumer_in_hand(const struct consumer *consumer)
+{
+    return consumer->requests.in_hand;
+}
+
+size_t consumer_count(const struct consumer *consumer, enum request_state state)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < consumer->requests.count; i++)
+        count += consumer->requests.all[i]->state == state;
+    return count;
+}

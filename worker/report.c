@@ -1,0 +1,45 @@
+/* report.c: see report.h. The child's value is spliced in, never decoded. */
+#include "worker/report.h"
+
+#include "common/str.h"
+
+static struct result_parts parts_of(const struct request *req, enum result_state state)
+{
+    return (struct result_parts){
+        .id = req->msg.id, .state = state, .group = req->msg.group, .parent_id = req->msg.parent_id};
+}
+
+/* The error map is written first and kept in the arena, because the whole map is written around it. */
+static int write_error(struct request *req, const struct verdict *verdict, struct result_parts *parts)
+{
+    enum codec codec = req->job.result_codec;
+    int code = result_write_error(codec, &req->payload, verdict->error_type, verdict->error_message);
+    size_t size = buffer_length(&req->payload);
+    umbel_str error = arena_str(&req->arena, (umbel_str){(const char *)buffer_head(&req->payload), size});
+    buffer_clear(&req->payload);
+    parts->value = error;
+    parts->traceback = verdict->traceback;
+    return code == UMBEL_OK && error.data ? UMBEL_OK : UMBEL_NO_MEMORY;
+}
+
+int report_write(struct request *req, const struct verdict *verdict, umbel_str value, double now)
+{
+    struct result_parts parts = parts_of(req, verdict->state);
+    int code = UMBEL_OK;
+    buffer_clear(&req->payload);
+    parts.value = value;
+    parts.done_at = result_terminal(verdict->state) ? now : 0;
+    if (verdict->state != RESULT_SUCCESS)
+        code = write_error(req, verdict, &parts);
+    if (code == UMBEL_OK)
+        code = result_write(req->job.result_codec, &req->payload, &parts);
+    return code == UMBEL_OK && !req->payload.failed ? UMBEL_OK : UMBEL_NO_MEMORY;
+}
+
+int report_write_progress(struct buffer *out, const struct request *req, umbel_str meta)
+{
+    struct result_parts parts = parts_of(req, RESULT_CUSTOM);
+    parts.custom = STR("PROGRESS");
+    parts.value = meta;
+    return result_write(req->job.result_codec, out, &parts);
+}

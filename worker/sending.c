@@ -1,0 +1,114 @@
+/* sending.c: see sending.h. A copy goes to a queue by name, whatever exchange brought the original: RabbitMQ's record of dead
+ * letters is left behind, because with it the broker may take the copy for a loop and drop it. */
+#include "worker/sending.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "common/clock.h"
+#include "common/str.h"
+
+#define DEAD_SUFFIX ".dead"
+
+static bool is_death_record(umbel_str name)
+{
+    return str_equal(name, STR("x-death")) || str_starts(name, STR("x-first-death-")) ||
+           str_starts(name, STR("x-last-death-"));
+}
+
+static int strip_death_records(struct arena *arena, struct message *msg)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < msg->extra_count; i++)
+        kept += !is_death_record(msg->extra[i].name);
+    if (kept == msg->extra_count)
+        return UMBEL_OK;
+    struct message_header *extra = arena_alloc(arena, (kept + 1) * sizeof *extra);
+    if (!extra)
+        return UMBEL_NO_MEMORY;
+    size_t at = 0;
+    for (size_t i = 0; i < msg->extra_count; i++)
+        if (!is_death_record(msg->extra[i].name))
+            extra[at++] = msg->extra[i];
+    msg->extra = extra;
+    msg->extra_count = kept;
+    return UMBEL_OK;
+}
+
+static int set_text(struct request *req, const char *name, umbel_str text)
+{
+    umbel_value value = {.kind = UMBEL_STRING, .as.str = text};
+    return message_set_extra(&req->arena, &req->parcel.msg, str_of(name), &value);
+}
+
+static umbel_str joined(struct arena *arena, umbel_str a, umbel_str b, umbel_str c)
+{
+    char *text = arena_alloc(arena, a.size + b.size + c.size + 1);
+    if (!text)
+        return STR_NONE;
+    if (a.size)
+        memcpy(text, a.data, a.size);
+    if (b.size)
+        memcpy(text + a.size, b.data, b.size);
+    if (c.size)
+        memcpy(text + a.size + b.size, c.data, c.size);
+    text[a.size + b.size + c.size] = '\0';
+    return (umbel_str){text, a.size + b.size + c.size};
+}
+
+static int write_parked(struct request *req, const struct verdict *verdict, const struct sending_context *context)
+{
+    struct message *copy = &req->parcel.msg;
+    char when[CLOCK_ISO_SIZE];
+    clock_iso(when, context->now, true);
+    umbel_str at = arena_str(&req->arena, str_of(when));
+    umbel_str error = joined(&req->arena, verdict->error_type, STR(": "), verdict->error_message);
+    copy->queue = joined(&req->arena, req->msg.queue, STR(DEAD_SUFFIX), STR_NONE);
+    copy->expiration_ms = -1; /* it is to be looked at by somebody, whenever that is */
+    copy->deaths = req->msg.deaths + req->deaths;
+    req->parcel.flags |= PUBLISH_CREATE_QUEUE;
+    if (!copy->queue.data || !error.data || !at.data)
+        return UMBEL_NO_MEMORY;
+    int code = set_text(req, "umbel-reason", str_of(verdict->reason));
+    if (code == UMBEL_OK)
+        code = set_text(req, "umbel-error", error);
+    if (code == UMBEL_OK)
+        code = set_text(req, "umbel-queue", req->msg.queue);
+    if (code == UMBEL_OK)
+        code = set_text(req, "umbel-dead-at", at);
+    return code == UMBEL_OK ? set_text(req, "umbel-worker", str_of(context->worker_name)) : code;
+}
+
+static int write_retried(struct request *req, const struct verdict *verdict, const struct sending_context *context)
+{
+    struct message *copy = &req->parcel.msg;
+    copy->retries = req->msg.retries + 1;
+    copy->deaths = req->msg.deaths + req->deaths;
+    copy->eta = STR_NONE;
+    if (verdict->delay <= 0)
+        return UMBEL_OK;
+    char when[CLOCK_ISO_SIZE];
+    clock_iso(when, context->now + verdict->delay, true);
+    copy->eta = arena_str(&req->arena, str_of(when));
+    return copy->eta.data ? UMBEL_OK : UMBEL_NO_MEMORY;
+}
+
+int sending_write(struct request *req, const struct verdict *verdict, const struct sending_context *context)
+{
+    struct message *copy = &req->parcel.msg;
+    *copy = req->msg;
+    copy->exchange = copy->routing_key = STR_NONE;
+    copy->republished = request_flagged(&req->msg); /* what may have run before stays marked */
+    copy->redelivered = false;
+    req->parcel.owner = req;
+    req->parcel.flags = 0;
+    req->parcel.due = verdict->delay > 0 ? context->mono + verdict->delay : 0;
+    int code = strip_death_records(&req->arena, copy);
+    if (code != UMBEL_OK)
+        return code;
+    if (verdict->send == SEND_PARK)
+        return write_parked(req, verdict, context);
+    if (verdict->send == SEND_RETRY)
+        return write_retried(req, verdict, context);
+    copy->deaths = req->msg.deaths + req->deaths;
+    return UMBEL_OK;
+}
