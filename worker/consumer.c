@@ -1,9 +1,12 @@
-/* consumer.c: the path of a task through a worker. Read it from consumer_delivered (at the end) up: each function hands on to one above it.
+/* consumer.c: the path of a task through a worker. Read it from consumer_delivered (at the end) up: each
+ * function hands on to one above it.
  *
- *   delivered -> admit -> (look up | hold | read) -> dispatch -> finished -> conclude -> store -> send -> acknowledge
+ *   delivered -> admit -> (look up | hold | read) -> dispatch -> finished -> conclude -> store -> send ->
+ * acknowledge
  *
- * request.c decides, this file carries out. It fails by keeping: whatever cannot be stored or sent now stays in hand,
- * unacknowledged, and is tried again when the other side is back; how much that can be is bounded by the prefetch. */
+ * request.c decides, this file carries out. It fails by keeping: whatever cannot be stored or sent now stays
+ * in hand, unacknowledged, and is tried again when the other side is back; how much that can be is bounded by
+ * the prefetch. */
 #include "worker/consumer_path.h"
 
 #include <math.h>
@@ -20,7 +23,8 @@
 static void admit(struct consumer *consumer, struct request *req);
 static void conclude(struct consumer *consumer, struct request *req);
 
-/* ---- settling --------------------------------------------------------------------------------------------------- */
+/* ---- settling
+ * --------------------------------------------------------------------------------------------------- */
 
 static void settle_tag(struct consumer *consumer, const struct request *req, enum settle how)
 {
@@ -38,15 +42,15 @@ static void settle(struct consumer *consumer, struct request *req, enum settle h
         request_set_give(&consumer->requests, twin);
     }
     settle_tag(consumer, req, how);
-    if (req->marked)
+    if (req->marked && consumer->backend)
         consumer->backend->ops->end_mark(consumer->backend, req->msg.id);
     request_set_give(&consumer->requests, req);
     if (consumer->phase != PHASE_WORKING && consumer->requests.in_hand == 0)
         loop_mark(consumer->options.loop, &consumer->idle_hook);
 }
 
-/* Not started, or not to be counted as started: the queue's again. As it came, unless it has caused deaths: those are written
- * on a copy, as long as the delivery is still ours. */
+/* Not started, or not to be counted as started: the queue's again. As it came, unless it has caused deaths:
+ * those are written on a copy, as long as the delivery is still ours. */
 void consumer_hand_back(struct consumer *consumer, struct request *req)
 {
     consumer->counts.handed_back++;
@@ -62,7 +66,8 @@ void consumer_hand_back(struct consumer *consumer, struct request *req)
 #endif
 }
 
-/* ---- the end of a task ------------------------------------------------------------------------------------------ */
+/* ---- the end of a task
+ * ------------------------------------------------------------------------------------------ */
 
 static void store(struct consumer *consumer, struct request *req)
 {
@@ -71,15 +76,17 @@ static void store(struct consumer *consumer, struct request *req)
         request_list_add(&consumer->waiting, req);
         return;
     }
-    struct backend_store what = {.id = req->msg.id,
-                                 .payload = {(const char *)buffer_head(&req->payload), buffer_length(&req->payload)},
-                                 .terminal = result_terminal(req->ending.state),
-                                 .overwrite_terminal = req->replayed,
-                                 .reply_channel = request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
+    struct backend_store what = {
+        .id = req->msg.id,
+        .payload = {(const char *)buffer_head(&req->payload), buffer_length(&req->payload)},
+        .terminal = result_terminal(req->ending.state),
+        .overwrite_terminal = req->replayed,
+        .reply_channel = request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
     consumer->backend->ops->store(consumer->backend, &what, (uint64_t)(uintptr_t)req);
 }
 
-/* From here on another delivery of this id may be the very copy that is sent now, so it must not be adopted. */
+/* From here on another delivery of this id may be the very copy that is sent now, so it must not be adopted.
+ */
 static void post(struct consumer *consumer, struct request *req)
 {
     struct sending_context context = {consumer->options.worker_name, clock_now(), clock_mono()};
@@ -90,14 +97,15 @@ static void post(struct consumer *consumer, struct request *req)
         settle(consumer, req, SETTLE_REQUEUE);
         return;
     }
-    outbox_post(&consumer->outbox, &req->parcel);
+    postbox_post(&consumer->postbox, &req->parcel);
 }
 
-/* THE GUARANTEE. A delivery is acknowledged here and nowhere else, after everything that must outlive it is safe: first its
- * result is stored, where one is wanted; then its copy is confirmed by the broker, where one is sent (parked, retried, delayed,
- * handed back with its deaths). Each step ends by calling this function again. If the worker dies between any two steps,
- * the broker still has the message, and whoever gets it looks up what was stored before running it again.
- * The one exception is a task that asked for it: at most once, acknowledged in `start`. */
+/* THE GUARANTEE. A delivery is acknowledged here and nowhere else, after everything that must outlive it is
+ * safe: first its result is stored, where one is wanted; then its copy is confirmed by the broker, where one
+ * is sent (parked, retried, delayed, handed back with its deaths). Each step ends by calling this function
+ * again. If the worker dies between any two steps, the broker still has the message, and whoever gets it
+ * looks up what was stored before running it again. The one exception is a task that asked for it: at most
+ * once, acknowledged in `start`. */
 static void conclude(struct consumer *consumer, struct request *req)
 {
     if (req->ending.store)
@@ -115,7 +123,8 @@ void consumer_sent(void *self, struct parcel *parcel)
     conclude(self, req);
 }
 
-/* ---- waiting for the back end ----------------------------------------------------------------------------------- */
+/* ---- waiting for the back end
+ * ----------------------------------------------------------------------------------- */
 
 static void look_up(struct consumer *consumer, struct request *req)
 {
@@ -151,12 +160,14 @@ void consumer_again(uv_timer_t *timer)
     consumer_ask_again(timer->data);
 }
 
-/* The answer was no, or none: kept until the back end is up, or after a pause that grows while it is up and refuses. */
+/* The answer was no, or none: kept until the back end is up, or after a pause that grows while it is up and
+ * refuses. */
 static void keep(struct consumer *consumer, struct request *req, int code, const char *why)
 {
     if (code == UMBEL_BACKEND_REFUSED && consumer->refusals++ == 0)
         log_line(consumer->log, UMBEL_ERROR, "worker",
-                 "the result backend refuses: %s; results are kept and their tasks stay unacknowledged until it takes them",
+                 "the result backend refuses: %s; results are kept and their tasks stay unacknowledged until "
+                 "it takes them",
                  why && *why ? why : umbel_strerror(code));
     request_list_add(&consumer->waiting, req);
     double pause = fmin(AGAIN_MAX, 0.25 * (double)(1 << (consumer->refusals < 6 ? consumer->refusals : 6)));
@@ -208,9 +219,11 @@ void consumer_begun(void *self, uint64_t token, int code, struct backend_history
         admit(consumer, req);
 }
 
-/* ---- the outcome ------------------------------------------------------------------------------------------------ */
+/* ---- the outcome
+ * ------------------------------------------------------------------------------------------------ */
 
-static void gather_facts(const struct consumer *consumer, const struct request *req, struct request_facts *facts)
+static void gather_facts(const struct consumer *consumer, const struct request *req,
+                         struct request_facts *facts)
 {
     *facts = (struct request_facts){.msg = &req->msg,
                                     .def = req->job.def,
@@ -245,13 +258,15 @@ static void count_ending(struct consumer *consumer, const struct verdict *verdic
 }
 
 /* The verdict is final: what is to be stored is written now, while the outcome's bytes are still there. */
-static void end(struct consumer *consumer, struct request *req, const struct verdict *verdict, umbel_str value)
+static void end(struct consumer *consumer, struct request *req, const struct verdict *verdict,
+                umbel_str value)
 {
     count_ending(consumer, verdict);
     req->ending = *verdict;
     keep_texts(req, &req->ending);
     if (verdict->store && report_write(req, verdict, value, clock_now()) != UMBEL_OK) {
-        task_log_note(consumer->options.sink, UMBEL_ERROR, &req->msg, "its result is too large to be kept; parked");
+        task_log_note(consumer->options.sink, UMBEL_ERROR, &req->msg,
+                      "its result is too large to be kept; parked");
         req->ending.store = false;
         req->ending.send = SEND_PARK;
         req->ending.reason = "result-too-large";
@@ -298,7 +313,8 @@ static void on_read(struct consumer *consumer, struct request *req, const struct
 
 static void measure(struct consumer *consumer, const struct outcome *outcome)
 {
-    if (outcome->kind == OUTCOME_SUCCESS || outcome->kind == OUTCOME_FAILURE || outcome->kind == OUTCOME_RETRY)
+    if (outcome->kind == OUTCOME_SUCCESS || outcome->kind == OUTCOME_FAILURE ||
+        outcome->kind == OUTCOME_RETRY)
         flow_finished(&consumer->flow, outcome->runtime);
 }
 
@@ -329,7 +345,8 @@ void consumer_finished(void *self, struct job *job, const struct outcome *outcom
     }
 }
 
-/* ---- into the pool ---------------------------------------------------------------------------------------------- */
+/* ---- into the pool
+ * ---------------------------------------------------------------------------------------------- */
 
 static void write_job(const struct consumer *consumer, struct request *req)
 {
@@ -360,8 +377,8 @@ static bool start(struct consumer *consumer, struct request *req)
     return true;
 }
 
-/* Starts what waits, oldest first, until the pool is full. What was to begin on a connection that is gone is the broker's again;
- * what has expired meanwhile is not begun. */
+/* Starts what waits, oldest first, until the pool is full. What was to begin on a connection that is gone is
+ * the broker's again; what has expired meanwhile is not begun. */
 void consumer_pump(struct consumer *consumer)
 {
     while (consumer->ready.first && consumer->phase == PHASE_WORKING) {
@@ -387,7 +404,8 @@ static void make_ready(struct consumer *consumer, struct request *req)
     request_list_add(&consumer->ready, req);
 }
 
-/* ---- held for less than a second ---------------------------------------------------------------------------------- */
+/* ---- held for less than a second
+ * ---------------------------------------------------------------------------------- */
 
 static void arm_hold(struct consumer *consumer)
 {
@@ -423,7 +441,8 @@ void consumer_due(uv_timer_t *timer)
     arm_hold(consumer);
 }
 
-/* ---- admission -------------------------------------------------------------------------------------------------- */
+/* ---- admission
+ * -------------------------------------------------------------------------------------------------- */
 
 /* Its twin is in hand. When the twin's own delivery died with its connection, this one takes its place. */
 static void adopt(struct consumer *consumer, struct request *twin, struct request *req)
@@ -454,7 +473,8 @@ static void admit(struct consumer *consumer, struct request *req)
     struct request_facts facts;
     struct verdict verdict;
     bool flagged = request_flagged(&req->msg);
-    struct request *twin = flagged && !req->in_table ? request_set_find(&consumer->requests, req->msg.id) : NULL;
+    struct request *twin =
+        flagged && !req->in_table ? request_set_find(&consumer->requests, req->msg.id) : NULL;
     req->job.def = req->msg.task.size ? registry_find(consumer->options.registry, req->msg.task) : NULL;
     req->job.result_codec = request_result_codec(&req->msg, &consumer->options.policy);
     gather_facts(consumer, req, &facts);

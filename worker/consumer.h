@@ -1,8 +1,10 @@
-/* consumer.h: deliveries become requests, requests run in the pool, results are stored, deliveries are acknowledged.
+/* consumer.h: deliveries become requests, requests run in the pool, results are stored, deliveries are
+ * acknowledged.
  *
- * Steps of its owner: consumer_init; open transport, back end and pool with the event tables below and the consumer as
- * `self`; consumer_use; consumer_start; later consumer_drain, and consumer_kill when there is no time; consumer_fini after
- * `idle` and after the three are closed. One loop, one thread; everything is asynchronous. */
+ * Steps of its owner: consumer_init; open transport, back end and pool with the event tables below and the
+ * consumer as `self`; consumer_use; consumer_start; later consumer_drain, and consumer_kill when there is no
+ * time; consumer_fini after `idle` and after the three are closed. One loop, one thread; everything is
+ * asynchronous. */
 #ifndef WORKER_CONSUMER_H
 #define WORKER_CONSUMER_H
 
@@ -24,8 +26,8 @@ struct consumer_options {
 struct consumer_events {
     void (*transport_state)(void *self, enum transport_state state, int code, const char *why);
     void (*backend_state)(void *self, enum backend_state state, int code, const char *why);
-    void (*consuming)(void *self);    /* every queue, for the first time */
-    void (*idle)(void *self);         /* after consumer_drain: nothing is in hand any more */
+    void (*consuming)(void *self); /* every queue, for the first time */
+    void (*idle)(void *self);      /* after consumer_drain: nothing is in hand any more */
     void (*pool_stopped)(void *self);
 };
 
@@ -44,7 +46,7 @@ struct consumer {
     struct request_set requests;
     struct request_list ready, waiting; /* for room in the pool; for the back end */
     struct request *held;               /* by due time */
-    struct outbox outbox;
+    struct postbox postbox;
     struct flow flow;
     struct buffer text, scratch; /* of one decision; of one progress */
     enum request_phase phase;
@@ -60,13 +62,17 @@ extern const struct transport_events consumer_transport_events;
 extern const struct backend_events consumer_backend_events;
 extern const struct pool_events consumer_pool_events;
 
-int consumer_init(struct consumer *consumer, const struct consumer_options *options, const struct consumer_events *events,
-                  void *self);
+int consumer_init(struct consumer *consumer, const struct consumer_options *options,
+                  const struct consumer_events *events, void *self);
 void consumer_fini(struct consumer *consumer);
-void consumer_use(struct consumer *consumer, struct transport *transport, struct backend *backend, struct pool *pool);
+void consumer_use(struct consumer *consumer, struct transport *transport, struct backend *backend,
+                  struct pool *pool);
+/* The back end was closed: what is not stored by now stays unacknowledged. */
+void consumer_forget_backend(struct consumer *consumer);
 /* Consumes the queues. */
 void consumer_start(struct consumer *consumer);
-/* Nothing new begins: consumers are cancelled, what has not started is handed back. Answers how many were; `idle` comes. */
+/* Nothing new begins: consumers are cancelled, what has not started is handed back. Answers how many were;
+ * `idle` comes. */
 size_t consumer_drain(struct consumer *consumer);
 /* From now on children that end were killed by us: their tasks go back to their queues and are not blamed. */
 void consumer_kill(struct consumer *consumer);

@@ -6,7 +6,8 @@
 
 #define TEXT_MAX ((size_t)1 << 20)
 
-/* ---- what has not started goes back ----------------------------------------------------------------------------- */
+/* ---- what has not started goes back
+ * ----------------------------------------------------------------------------- */
 
 typedef bool choice(const struct request *req, uint32_t consumer);
 
@@ -22,7 +23,8 @@ static bool brought_by(const struct request *req, uint32_t consumer)
     return req->tag.consumer == consumer;
 }
 
-static size_t hand_back_list(struct consumer *consumer, struct request_list *list, choice *chosen, uint32_t number)
+static size_t hand_back_list(struct consumer *consumer, struct request_list *list, choice *chosen,
+                             uint32_t number)
 {
     struct request_list old = *list;
     size_t count = 0;
@@ -56,7 +58,8 @@ static size_t hand_back_held(struct consumer *consumer, choice *chosen, uint32_t
     return count;
 }
 
-/* What the pool has but has not begun. A task that is alone is there because of a death: it is begun at once or not at all. */
+/* What the pool has but has not begun. A task that is alone is there because of a death: it is begun at once
+ * or not at all. */
 static size_t hand_back_dispatched(struct consumer *consumer, choice *chosen, uint32_t number)
 {
     size_t count = 0;
@@ -80,15 +83,18 @@ static size_t hand_back_unstarted(struct consumer *consumer, choice *chosen, uin
     return count + hand_back_dispatched(consumer, chosen, number);
 }
 
-/* ---- the transport ---------------------------------------------------------------------------------------------- */
+/* ---- the transport
+ * ---------------------------------------------------------------------------------------------- */
 
-/* Deliveries of the old connection are the broker's again, and somebody else may get them: nothing of them is begun here. What
- * runs goes on; its result is stored, and its second delivery adopted or found to have ended. */
+/* Deliveries of the old connection are the broker's again, and somebody else may get them: nothing of them is
+ * begun here. What runs goes on; its result is stored, and its second delivery adopted or found to have
+ * ended. */
 static void lose_connection(struct consumer *consumer)
 {
     consumer->losses++;
     size_t back = hand_back_unstarted(consumer, every, 0);
-    log_line(consumer->log, UMBEL_INFO, "worker", "%zu tasks that had not started are the broker's again, %zu go on here", back,
+    log_line(consumer->log, UMBEL_INFO, "worker",
+             "%zu tasks that had not started are the broker's again, %zu go on here", back,
              consumer->requests.in_hand);
 }
 
@@ -98,7 +104,7 @@ static void on_transport_state(void *self, enum transport_state state, int code,
     bool up = state == TRANSPORT_UP || state == TRANSPORT_BLOCKED;
     bool lost = consumer->transport_up && !up;
     consumer->transport_up = up;
-    outbox_state(&consumer->outbox, state);
+    postbox_state(&consumer->postbox, state);
     consumer->events->transport_state(consumer->self, state, code, why);
     if (lost)
         lose_connection(consumer);
@@ -106,7 +112,7 @@ static void on_transport_state(void *self, enum transport_state state, int code,
 
 static void on_published(void *self, uint64_t token, int code, const char *why)
 {
-    outbox_published(&((struct consumer *)self)->outbox, token, code, why);
+    postbox_published(&((struct consumer *)self)->postbox, token, code, why);
 }
 
 static void on_consumer_lost(void *self, uint32_t number, int code, const char *why)
@@ -127,7 +133,7 @@ static void on_cancelled(void *self, uint32_t number)
 
 static void on_transport_room(void *self)
 {
-    outbox_room(&((struct consumer *)self)->outbox);
+    postbox_room(&((struct consumer *)self)->postbox);
 }
 
 static void on_counted(void *self, uint64_t token, int code, uint64_t messages, const char *why)
@@ -147,7 +153,8 @@ const struct transport_events consumer_transport_events = {
     .counted = on_counted,
 };
 
-/* ---- the back end ----------------------------------------------------------------------------------------------- */
+/* ---- the back end
+ * ----------------------------------------------------------------------------------------------- */
 
 static void on_backend_state(void *self, enum backend_state state, int code, const char *why)
 {
@@ -188,7 +195,8 @@ const struct backend_events consumer_backend_events = {
     .resubscribed = on_resubscribed,
 };
 
-/* ---- the pool --------------------------------------------------------------------------------------------------- */
+/* ---- the pool
+ * --------------------------------------------------------------------------------------------------- */
 
 static void on_started(void *self, struct job *job, int pid)
 {
@@ -226,8 +234,8 @@ static void on_child_ended(void *self, int pid, int signal, int exit_code, const
 {
     struct consumer *consumer = self;
     if (signal || exit_code)
-        log_line(consumer->log, UMBEL_WARNING, "pool", "child %d ended (%s %d): %s", pid, signal ? "signal" : "exit code",
-                 signal ? signal : exit_code, why ? why : "");
+        log_line(consumer->log, UMBEL_WARNING, "pool", "child %d ended (%s %d): %s", pid,
+                 signal ? "signal" : "exit code", signal ? signal : exit_code, why ? why : "");
     else
         log_line(consumer->log, UMBEL_DEBUG, "pool", "child %d ended: %s", pid, why ? why : "");
 }
@@ -248,7 +256,8 @@ const struct pool_events consumer_pool_events = {
     .stopped = on_pool_stopped,
 };
 
-/* ---- the flow --------------------------------------------------------------------------------------------------- */
+/* ---- the flow
+ * --------------------------------------------------------------------------------------------------- */
 
 static void on_flow_consuming(void *self)
 {
@@ -274,9 +283,11 @@ static size_t on_flow_in_hand(void *self)
     return consumer_in_hand(self);
 }
 
-static const struct flow_events flow_events = {on_flow_consuming, on_flow_shrunk, on_flow_slots, on_flow_in_hand};
+static const struct flow_events flow_events = {on_flow_consuming, on_flow_shrunk, on_flow_slots,
+                                               on_flow_in_hand};
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void on_idle(void *self)
 {
@@ -285,16 +296,17 @@ static void on_idle(void *self)
         consumer->events->idle(consumer->self);
 }
 
-int consumer_init(struct consumer *consumer, const struct consumer_options *options, const struct consumer_events *events,
-                  void *self)
+int consumer_init(struct consumer *consumer, const struct consumer_options *options,
+                  const struct consumer_events *events, void *self)
 {
-    *consumer = (struct consumer){.options = *options, .events = events, .self = self, .log = &options->sink->log};
+    *consumer =
+        (struct consumer){.options = *options, .events = events, .self = self, .log = &options->sink->log};
     request_set_init(&consumer->requests);
     request_list_init(&consumer->ready);
     request_list_init(&consumer->waiting);
     buffer_init(&consumer->text, TEXT_MAX);
     buffer_init(&consumer->scratch, (size_t)64 << 20);
-    outbox_init(&consumer->outbox, options->loop, consumer->log, consumer_sent, consumer);
+    postbox_init(&consumer->postbox, options->loop, consumer->log, consumer_sent, consumer);
     uv_timer_init(&options->loop->uv, &consumer->hold_timer);
     uv_timer_init(&options->loop->uv, &consumer->again_timer);
     consumer->hold_timer.data = consumer->again_timer.data = consumer;
@@ -307,19 +319,26 @@ void consumer_fini(struct consumer *consumer)
     loop_unmark(consumer->options.loop, &consumer->idle_hook);
     uv_close((uv_handle_t *)&consumer->hold_timer, NULL);
     uv_close((uv_handle_t *)&consumer->again_timer, NULL);
-    outbox_fini(&consumer->outbox);
+    postbox_fini(&consumer->postbox);
     flow_fini(&consumer->flow);
     request_set_fini(&consumer->requests);
     buffer_fini(&consumer->text);
     buffer_fini(&consumer->scratch);
 }
 
-void consumer_use(struct consumer *consumer, struct transport *transport, struct backend *backend, struct pool *pool)
+void consumer_use(struct consumer *consumer, struct transport *transport, struct backend *backend,
+                  struct pool *pool)
 {
     consumer->transport = transport;
     consumer->backend = backend;
     consumer->pool = pool;
-    outbox_use(&consumer->outbox, transport);
+    postbox_use(&consumer->postbox, transport);
+}
+
+void consumer_forget_backend(struct consumer *consumer)
+{
+    consumer->backend = NULL;
+    consumer->backend_up = false;
 }
 
 void consumer_start(struct consumer *consumer)

@@ -1,17 +1,19 @@
-/* credit.c: the policy of credit.h. Between the two thresholds nothing changes, so a mixed load does not flap. */
+/* credit.c: the policy of credit.h. Between the two thresholds nothing changes, so a mixed load does not
+ * flap. */
 #include "worker/credit.h"
 
-#define SAMPLES 16        /* finished tasks before a judgement */
-#define GROW_BELOW 0.25   /* seconds in which a boost would be worked off */
-#define SHRINK_ABOVE 1.0  /* likewise */
-#define STALL 0.5         /* seconds without a finished task: they have turned long */
-#define GROW_AGAIN 1.0    /* seconds between two changes, when growing */
+#define SAMPLES 16       /* finished tasks before a judgement */
+#define GROW_BELOW 0.25  /* seconds in which a boost would be worked off */
+#define SHRINK_ABOVE 1.0 /* likewise */
+#define STALL 0.5        /* seconds without a finished task: they have turned long */
+#define GROW_AGAIN 1.0   /* seconds between two changes, when growing */
 #define FEW 4u
 #define PREFETCH_MAX 65535u /* the wire's 16 bits */
 
 uint32_t credit_base(uint32_t slots, uint32_t multiplier)
 {
-    uint64_t wanted = multiplier ? (uint64_t)slots * multiplier : (uint64_t)slots + (slots < FEW ? slots : FEW);
+    uint64_t wanted =
+        multiplier ? (uint64_t)slots * multiplier : (uint64_t)slots + (slots < FEW ? slots : FEW);
     if (wanted == 0)
         return 1;
     return wanted > PREFETCH_MAX ? PREFETCH_MAX : (uint32_t)wanted;

@@ -6,7 +6,8 @@
 
 #define TICK_MS 100
 
-/* ---- consumers -------------------------------------------------------------------------------------------------- */
+/* ---- consumers
+ * -------------------------------------------------------------------------------------------------- */
 
 static uint32_t consume(struct flow *flow, const char *queue, uint32_t prefetch)
 {
@@ -20,7 +21,8 @@ static void grow(struct flow *flow)
     for (size_t i = 0; i < flow->count; i++)
         flow->sources[i].boost = consume(flow, flow->sources[i].queue, CREDIT_BOOST);
     credit_changed(&flow->credit, true, clock_mono());
-    log_line(flow->log, UMBEL_DEBUG, "worker", "tasks are short: %d more deliveries per queue are asked for", CREDIT_BOOST);
+    log_line(flow->log, UMBEL_DEBUG, "worker", "tasks are short: %d more deliveries per queue are asked for",
+             CREDIT_BOOST);
 }
 
 static void cancel(struct flow *flow, uint32_t *consumer)
@@ -42,7 +44,8 @@ static void shrink(struct flow *flow)
     }
 }
 
-/* ---- a few times a second, while there is work -------------------------------------------------------------------- */
+/* ---- a few times a second, while there is work
+ * -------------------------------------------------------------------- */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -79,7 +82,8 @@ void flow_finished(struct flow *flow, double runtime)
     credit_finished(&flow->credit, runtime, (double)loop_now(flow->loop) * 1e-3);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ------------------------------------------------------------------------------------------------------- */
 
 int flow_init(struct flow *flow, struct loop *loop, const struct log *log, const struct flow_options *options,
               const struct flow_events *events, void *self)
@@ -121,7 +125,8 @@ void flow_stop(struct flow *flow)
     }
 }
 
-/* ---- facts from the transport ------------------------------------------------------------------------------------- */
+/* ---- facts from the transport
+ * ------------------------------------------------------------------------------------- */
 
 static struct source *find(const struct flow *flow, uint32_t consumer)
 {
@@ -164,6 +169,7 @@ void flow_lost(struct flow *flow, uint32_t consumer, int code, const char *why)
     if (!source || source->base != consumer || !source->consuming)
         return;
     source->consuming = false;
-    log_line(flow->log, UMBEL_WARNING, "worker", "queue '%s' cannot be consumed any more: %s; trying again every second",
-             source->queue, why && *why ? why : umbel_strerror(code));
+    log_line(flow->log, UMBEL_WARNING, "worker",
+             "queue '%s' cannot be consumed any more: %s; trying again every second", source->queue,
+             why && *why ? why : umbel_strerror(code));
 }

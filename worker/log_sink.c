@@ -1,5 +1,5 @@
-/* log_sink.c: see log_sink.h. Formatting is by hand: at tens of thousands of lines a second printf would be the worker's
- * dearest function. Control characters never reach a line, so nobody can forge one. */
+/* log_sink.c: see log_sink.h. Formatting is by hand: at tens of thousands of lines a second printf would be
+ * the worker's dearest function. Control characters never reach a line, so nobody can forge one. */
 #include "worker/log_sink.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@ static const char *const level_words[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
 static const char *const level_fields[] = {"debug", "info", "warning", "error"};
 static const char *const level_colours[] = {"\033[2m", "", "\033[33m", "\033[31m"};
 
-/* ---- one line --------------------------------------------------------------------------------------------------- */
+/* ---- one line
+ * --------------------------------------------------------------------------------------------------- */
 
 static void write_stamp(struct log_sink *sink, double now)
 {
@@ -34,7 +35,8 @@ static void write_stamp(struct log_sink *sink, double now)
                  sink->json ? gmtime_r(&when, &parts) : localtime_r(&when, &parts));
     }
     unsigned ms = (unsigned)((now - whole) * 1000.0) % 1000u;
-    char rest[5] = {sink->json ? '.' : ',', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z'};
+    char rest[5] = {sink->json ? '.' : ',', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
+                    (char)('0' + ms % 10), 'Z'};
     buffer_text(&sink->out, sink->stamp);
     buffer_add(&sink->out, rest, sink->json ? 5 : 4);
 }
@@ -139,7 +141,8 @@ void log_sink_format(struct log_sink *sink, const struct log_entry *entry, doubl
         format_text(sink, entry, now);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ---------------------------------------------------------------------------------------------------- */
 
 static bool can_take(const struct log_sink *sink)
 {
@@ -147,12 +150,14 @@ static bool can_take(const struct log_sink *sink)
     return !sink->pipe || poll(&poll_fd, 1, 0) == 1;
 }
 
-/* Writes what the descriptor takes without waiting. A descriptor that is broken swallows: there is nobody to tell. */
+/* Writes what the descriptor takes without waiting. A descriptor that is broken swallows: there is nobody to
+ * tell. */
 static void write_out(struct log_sink *sink)
 {
     while (buffer_length(&sink->out) && can_take(sink)) {
         size_t size = buffer_length(&sink->out);
-        ssize_t wrote = write(sink->fd, buffer_head(&sink->out), sink->pipe && size > PIPE_PIECE ? PIPE_PIECE : size);
+        ssize_t wrote =
+            write(sink->fd, buffer_head(&sink->out), sink->pipe && size > PIPE_PIECE ? PIPE_PIECE : size);
         if (wrote < 0 && errno == EINTR)
             continue;
         if (wrote < 0 && errno == EAGAIN)
@@ -212,7 +217,8 @@ static void write_line(void *self, umbel_level level, const char *area, const ch
     log_sink_entry(self, &entry);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int open_path(const char *path)
 {

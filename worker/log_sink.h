@@ -1,7 +1,8 @@
 /* log_sink.h: where a worker's lines go: a file or stderr, as text or as one JSON object per line.
  *
- * What one turn of the loop says leaves in one write. A reader that does not read cannot stop the worker: a full pipe keeps
- * lines here up to a mebibyte, after that they are counted and dropped, and the count is the next line. */
+ * What one turn of the loop says leaves in one write. A reader that does not read cannot stop the worker: a
+ * full pipe keeps lines here up to a mebibyte, after that they are counted and dropped, and the count is the
+ * next line. */
 #ifndef WORKER_LOG_SINK_H
 #define WORKER_LOG_SINK_H
 
@@ -11,9 +12,9 @@
 
 struct log_entry {
     umbel_level level;
-    const char *area;    /* "redis", "task" */
-    umbel_str task, id;  /* empty: not about a task */
-    double runtime;      /* seconds; < 0: none */
+    const char *area;   /* "redis", "task" */
+    umbel_str task, id; /* empty: not about a task */
+    double runtime;     /* seconds; < 0: none */
     umbel_str message;
 };
 
@@ -33,7 +34,8 @@ struct log_sink {
 
 /* Path NULL or "" is stderr. UMBEL_OK, or UMBEL_SYSTEM with errno set. */
 int log_sink_open(struct log_sink *sink, const char *path, umbel_level level, bool json, bool colour);
-/* From now on lines leave at the end of the turn; log_sink_detach goes back to at once, before the loop ends. */
+/* From now on lines leave at the end of the turn; log_sink_detach goes back to at once, before the loop ends.
+ */
 void log_sink_attach(struct log_sink *sink, struct loop *loop);
 void log_sink_detach(struct log_sink *sink);
 /* Opens the path again, for those who rotate logs. Keeps the old file when that fails. */

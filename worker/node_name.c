@@ -45,6 +45,7 @@ int node_name_expand(char out[NODE_NAME_MAX], const char *pattern, const char *h
             code = append(out, &length, p, 1);
     }
     if (code == UMBEL_OK && !strchr(out, '@'))
-        code = append(out, &length, "@", 1) == UMBEL_OK ? append(out, &length, host, strlen(host)) : UMBEL_BAD_ARGUMENT;
+        code = append(out, &length, "@", 1) == UMBEL_OK ? append(out, &length, host, strlen(host))
+                                                        : UMBEL_BAD_ARGUMENT;
     return code == UMBEL_OK && length ? UMBEL_OK : UMBEL_BAD_ARGUMENT;
 }

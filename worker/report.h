@@ -4,8 +4,8 @@
 
 #include "worker/request_set.h"
 
-/* Writes what `verdict` says into req->payload; `value` is the encoded result of a SUCCESS. UMBEL_OK, or UMBEL_NO_MEMORY: it is
- * too large. */
+/* Writes what `verdict` says into req->payload; `value` is the encoded result of a SUCCESS. UMBEL_OK, or
+ * UMBEL_NO_MEMORY: it is too large. */
 int report_write(struct request *req, const struct verdict *verdict, umbel_str value, double now);
 /* A PROGRESS map, appended to `out`. */
 int report_write_progress(struct buffer *out, const struct request *req, umbel_str meta);

@@ -1,7 +1,7 @@
 /* request.c: the rules of a request's life. Pure: see request.h.
  *
- * The order of the rules in request_admit is the order in which they matter: what cannot be a task comes first, what
- * has already ended second, what may not run third, when it may run last. */
+ * The order of the rules in request_admit is the order in which they matter: what cannot be a task comes
+ * first, what has already ended second, what may not run third, when it may run last. */
 #include "worker/request.h"
 
 #include <math.h>
@@ -9,7 +9,8 @@
 #include "common/clock.h"
 #include "common/str.h"
 
-/* ---- smaller decisions ------------------------------------------------------------------------------------------ */
+/* ---- smaller decisions
+ * ------------------------------------------------------------------------------------------ */
 
 bool request_flagged(const struct message *msg)
 {
@@ -23,8 +24,10 @@ bool request_at_most_once(const umbel_task_def *def, const struct request_policy
     return def && policy->at_most_once;
 }
 
-/* A caller's header or the task may ask for silence; a header of false is no wish, Python's clients always send one. */
-bool request_ignores_result(const struct message *msg, const umbel_task_def *def, const struct request_policy *policy)
+/* A caller's header or the task may ask for silence; a header of false is no wish, Python's clients always
+ * send one. */
+bool request_ignores_result(const struct message *msg, const umbel_task_def *def,
+                            const struct request_policy *policy)
 {
     if (!policy->results || msg->ignore_result == 1)
         return true;
@@ -67,7 +70,8 @@ bool request_expired(const struct message *msg, double now)
     return msg->expires.size && clock_parse(msg->expires, &when) == UMBEL_OK && when <= now;
 }
 
-/* ---- verdicts --------------------------------------------------------------------------------------------------- */
+/* ---- verdicts
+ * --------------------------------------------------------------------------------------------------- */
 
 static umbel_str written(const struct buffer *text, size_t from)
 {
@@ -84,7 +88,8 @@ static void fail(const struct request_facts *facts, umbel_str type, umbel_str me
                  struct verdict *verdict)
 {
     *verdict = (struct verdict){.kind = VERDICT_END,
-                                .store = facts->msg->id.size && !request_ignores_result(facts->msg, facts->def, facts->policy),
+                                .store = facts->msg->id.size &&
+                                         !request_ignores_result(facts->msg, facts->def, facts->policy),
                                 .state = RESULT_FAILURE,
                                 .error_type = type,
                                 .error_message = message,
@@ -92,8 +97,8 @@ static void fail(const struct request_facts *facts, umbel_str type, umbel_str me
                                 .reason = park};
 }
 
-static void fail_text(const struct request_facts *facts, umbel_str type, const char *message, const char *park,
-                      struct verdict *verdict)
+static void fail_text(const struct request_facts *facts, umbel_str type, const char *message,
+                      const char *park, struct verdict *verdict)
 {
     fail(facts, type, str_of(message), park, verdict);
 }
@@ -103,7 +108,8 @@ static void end_quietly(struct verdict *verdict, enum request_sending send, doub
     *verdict = (struct verdict){.kind = VERDICT_END, .send = send, .delay = delay};
 }
 
-/* ---- admission -------------------------------------------------------------------------------------------------- */
+/* ---- admission
+ * -------------------------------------------------------------------------------------------------- */
 
 static bool admit_as_task(const struct request_facts *facts, struct verdict *verdict)
 {
@@ -156,21 +162,23 @@ static bool admit_to_run(const struct request_facts *facts, struct buffer *text,
     } else if (facts->deaths > 0 && facts->deaths >= request_max_deaths(facts->def, facts->policy)) {
         fail_for_deaths(facts, text, verdict);
     } else if (facts->history.starts > 0 && request_at_most_once(facts->def, facts->policy)) {
-        fail_text(facts, STR("WorkerLostError"), "its worker was lost; it is not run again (at most once)", NULL, verdict);
+        fail_text(facts, STR("WorkerLostError"), "its worker was lost; it is not run again (at most once)",
+                  NULL, verdict);
     } else {
         return true;
     }
     return false;
 }
 
-static bool readable_time(const struct request_facts *facts, const char *name, umbel_str value, struct buffer *text,
-                          struct verdict *verdict)
+static bool readable_time(const struct request_facts *facts, const char *name, umbel_str value,
+                          struct buffer *text, struct verdict *verdict)
 {
     double when;
     if (!value.size || clock_parse(value, &when) == UMBEL_OK)
         return true;
     size_t from = buffer_length(text);
-    buffer_format(text, "header %s is no ISO 8601 time: '%.*s'", name, (int)(value.size > 64 ? 64 : value.size), value.data);
+    buffer_format(text, "header %s is no ISO 8601 time: '%.*s'", name,
+                  (int)(value.size > 64 ? 64 : value.size), value.data);
     fail(facts, STR("ValueError"), written(text, from), "bad-header", verdict);
     return false;
 }
@@ -196,7 +204,8 @@ void request_admit(const struct request_facts *facts, struct buffer *text, struc
         admit_when_due(facts, verdict);
 }
 
-/* ---- outcome ---------------------------------------------------------------------------------------------------- */
+/* ---- outcome
+ * ---------------------------------------------------------------------------------------------------- */
 
 static const char *signal_name(int number)
 {
@@ -224,12 +233,14 @@ static umbel_str write_evidence(struct buffer *text, const struct outcome *outco
     return written(text, from);
 }
 
-static void set_evidence(struct verdict *verdict, struct buffer *text, const struct outcome *outcome, size_t message_from)
+static void set_evidence(struct verdict *verdict, struct buffer *text, const struct outcome *outcome,
+                         size_t message_from)
 {
     /* The buffer may move while it grows, so the texts are looked up by their offsets at the end. */
     size_t message_end = buffer_length(text);
     verdict->traceback = write_evidence(text, outcome);
-    verdict->error_message = (umbel_str){(const char *)buffer_head(text) + message_from, message_end - message_from};
+    verdict->error_message =
+        (umbel_str){(const char *)buffer_head(text) + message_from, message_end - message_from};
 }
 
 static void finish_died(const struct request_facts *facts, const struct outcome *outcome, struct buffer *text,
@@ -257,8 +268,8 @@ static void finish_died(const struct request_facts *facts, const struct outcome 
     }
 }
 
-static void finish_timed_out(const struct request_facts *facts, const struct outcome *outcome, struct buffer *text,
-                             struct verdict *verdict)
+static void finish_timed_out(const struct request_facts *facts, const struct outcome *outcome,
+                             struct buffer *text, struct verdict *verdict)
 {
     double hard, soft;
     request_limits(facts->msg, facts->def, facts->policy, &hard, &soft);
@@ -268,8 +279,8 @@ static void finish_timed_out(const struct request_facts *facts, const struct out
     set_evidence(verdict, text, outcome, from);
 }
 
-static void finish_memory(const struct request_facts *facts, const struct outcome *outcome, struct buffer *text,
-                          struct verdict *verdict)
+static void finish_memory(const struct request_facts *facts, const struct outcome *outcome,
+                          struct buffer *text, struct verdict *verdict)
 {
     size_t from = buffer_length(text);
     buffer_format(text, "the task used %.1f MiB, which is over the worker's limit",
@@ -278,16 +289,18 @@ static void finish_memory(const struct request_facts *facts, const struct outcom
     set_evidence(verdict, text, outcome, from);
 }
 
-static void finish_retry(const struct request_facts *facts, const struct outcome *outcome, struct verdict *verdict)
+static void finish_retry(const struct request_facts *facts, const struct outcome *outcome,
+                         struct verdict *verdict)
 {
-    *verdict = (struct verdict){.kind = VERDICT_END,
-                                .store = !request_ignores_result(facts->msg, facts->def, facts->policy),
-                                .state = RESULT_RETRY,
-                                .error_type = outcome->error_type.size ? outcome->error_type : STR("Retry"),
-                                .error_message = outcome->error_message,
-                                .traceback = outcome->traceback,
-                                .send = SEND_RETRY,
-                                .delay = outcome->retry_after > 0 && isfinite(outcome->retry_after) ? outcome->retry_after : 0};
+    *verdict = (struct verdict){
+        .kind = VERDICT_END,
+        .store = !request_ignores_result(facts->msg, facts->def, facts->policy),
+        .state = RESULT_RETRY,
+        .error_type = outcome->error_type.size ? outcome->error_type : STR("Retry"),
+        .error_message = outcome->error_message,
+        .traceback = outcome->traceback,
+        .send = SEND_RETRY,
+        .delay = outcome->retry_after > 0 && isfinite(outcome->retry_after) ? outcome->retry_after : 0};
 }
 
 static void finish_success(const struct request_facts *facts, struct verdict *verdict)
@@ -332,7 +345,8 @@ void request_finish(const struct request_facts *facts, const struct outcome *out
         finish_memory(facts, outcome, text, verdict);
         break;
     case OUTCOME_BAD_BODY:
-        fail(facts, type_or(outcome->error_type, STR("ValueError")), outcome->error_message, "bad-body", verdict);
+        fail(facts, type_or(outcome->error_type, STR("ValueError")), outcome->error_message, "bad-body",
+             verdict);
         break;
     case OUTCOME_UNSUPPORTED:
         fail(facts, STR("NotImplementedError"), outcome->error_message, "unsupported", verdict);

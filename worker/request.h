@@ -1,8 +1,8 @@
 /* request.h: one delivered message on its way through the worker, and every decision about it.
  *
- * Deciding is pure: facts go in, a verdict comes out, nothing is sent, stored or allocated (texts are written into a
- * buffer that the caller lends). consumer.c carries verdicts out. So each rule of this file is one row of a table in
- * tests/unit/request_test.c. */
+ * Deciding is pure: facts go in, a verdict comes out, nothing is sent, stored or allocated (texts are written
+ * into a buffer that the caller lends). consumer.c carries verdicts out. So each rule of this file is one row
+ * of a table in tests/unit/request_test.c. */
 #ifndef WORKER_REQUEST_H
 #define WORKER_REQUEST_H
 
@@ -12,10 +12,10 @@
 
 /* Settings that decide; one per worker. */
 struct request_policy {
-    int max_deaths; /* children a task may kill before it is parked */
+    int max_deaths;                     /* children a task may kill before it is parked */
     double time_limit, soft_time_limit; /* 0 = none */
-    bool at_most_once;  /* for tasks that do not say */
-    bool ignore_result; /* likewise */
+    bool at_most_once;                  /* for tasks that do not say */
+    bool ignore_result;                 /* likewise */
     enum codec result_codec;
     bool results; /* there is a back end */
 };
@@ -82,7 +82,8 @@ void request_finish(const struct request_facts *facts, const struct outcome *out
 /* Smaller decisions, used by both and by the consumer. */
 bool request_flagged(const struct message *msg); /* may have run before */
 bool request_at_most_once(const umbel_task_def *def, const struct request_policy *policy);
-bool request_ignores_result(const struct message *msg, const umbel_task_def *def, const struct request_policy *policy);
+bool request_ignores_result(const struct message *msg, const umbel_task_def *def,
+                            const struct request_policy *policy);
 int request_max_deaths(const umbel_task_def *def, const struct request_policy *policy);
 bool request_from_umbel(const struct message *msg);
 enum codec request_result_codec(const struct message *msg, const struct request_policy *policy);

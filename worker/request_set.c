@@ -1,5 +1,5 @@
-/* request_set.c: see request_set.h. The table is linear probing with backward shift, so it has no tombstones and a look-up
- * that fails is short. */
+/* request_set.c: see request_set.h. The table is linear probing with backward shift, so it has no tombstones
+ * and a look-up that fails is short. */
 #include "worker/request_set.h"
 
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 #define PAYLOAD_MAX ((size_t)512 << 20)
 #define PAYLOAD_KEPT 16384u /* a larger one is freed with its request */
 
-/* ---- lists ------------------------------------------------------------------------------------------------------ */
+/* ---- lists
+ * ------------------------------------------------------------------------------------------------------ */
 
 void request_list_init(struct request_list *list)
 {
@@ -35,7 +36,8 @@ struct request *request_list_take(struct request_list *list)
     return req;
 }
 
-/* ---- birth and reuse -------------------------------------------------------------------------------------------- */
+/* ---- birth and reuse
+ * -------------------------------------------------------------------------------------------- */
 
 void request_set_init(struct request_set *set)
 {
@@ -145,10 +147,11 @@ void request_set_give(struct request_set *set, struct request *req)
     set->in_hand--;
 }
 
-/* ---- by id ------------------------------------------------------------------------------------------------------ */
+/* ---- by id
+ * ------------------------------------------------------------------------------------------------------ */
 
-/* FNV-1a with a final mix: ids are random or short, and a caller who chooses colliding ones only slows a table that is
- * never longer than the prefetch. */
+/* FNV-1a with a final mix: ids are random or short, and a caller who chooses colliding ones only slows a
+ * table that is never longer than the prefetch. */
 static uint64_t hash_of(umbel_str id)
 {
     uint64_t hash = 14695981039346656037u;

@@ -1,12 +1,13 @@
-/* request_set.h: the requests a worker has in hand: a free list of them, and the ones that may be running by id.
+/* request_set.h: the requests a worker has in hand: a free list of them, and the ones that may be running by
+ * id.
  *
- * Requests are born when more are in hand than ever before and then reused with their memory, so a steady state calls no
- * malloc. How many there are is bounded by the prefetch. One thread. */
+ * Requests are born when more are in hand than ever before and then reused with their memory, so a steady
+ * state calls no malloc. How many there are is bounded by the prefetch. One thread. */
 #ifndef WORKER_REQUEST_SET_H
 #define WORKER_REQUEST_SET_H
 
 #include "broker/transport.h"
-#include "worker/outbox.h"
+#include "worker/postbox.h"
 #include "worker/request.h"
 
 enum request_state {
@@ -17,14 +18,14 @@ enum request_state {
     REQUEST_READY,   /* waits for room in the pool */
     REQUEST_RUNNING, /* given to the pool */
     REQUEST_STORING, /* its result is under way to the back end, or waits for it to come up */
-    REQUEST_SENDING, /* its copy is in the outbox */
+    REQUEST_SENDING, /* its copy is in the postbox */
     REQUEST_ADOPTED  /* settled together with its twin */
 };
 
 struct request {
     struct job job; /* job.msg is &msg, job.owner is this */
     struct message msg;
-    struct arena arena; /* everything msg borrows */
+    struct arena arena;    /* everything msg borrows */
     struct buffer payload; /* the encoded result map, kept until it is stored */
     struct parcel parcel;
     struct tag tag;
@@ -35,10 +36,10 @@ struct request {
     bool marked;  /* a start mark is in the back end */
     bool settled; /* acknowledged early: at most once */
     struct backend_history history;
-    int deaths; /* beyond those of msg.deaths */
+    int deaths;            /* beyond those of msg.deaths */
     struct verdict ending; /* what is left to do once it is stored: sending and logging */
     uint64_t hash;
-    double due; /* HELD: monotonic seconds */
+    double due;              /* HELD: monotonic seconds */
     struct request *next;    /* in the list its state names */
     struct request *adopted; /* twins, settled with this one */
 };

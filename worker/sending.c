@@ -1,5 +1,6 @@
-/* sending.c: see sending.h. A copy goes to a queue by name, whatever exchange brought the original: RabbitMQ's record of dead
- * letters is left behind, because with it the broker may take the copy for a loop and drop it. */
+/* sending.c: see sending.h. A copy goes to a queue by name, whatever exchange brought the original:
+ * RabbitMQ's record of dead letters is left behind, because with it the broker may take the copy for a loop
+ * and drop it. */
 #include "worker/sending.h"
 
 #include <stdio.h>
@@ -55,7 +56,8 @@ static umbel_str joined(struct arena *arena, umbel_str a, umbel_str b, umbel_str
     return (umbel_str){text, a.size + b.size + c.size};
 }
 
-static int write_parked(struct request *req, const struct verdict *verdict, const struct sending_context *context)
+static int write_parked(struct request *req, const struct verdict *verdict,
+                        const struct sending_context *context)
 {
     struct message *copy = &req->parcel.msg;
     char when[CLOCK_ISO_SIZE];
@@ -78,7 +80,8 @@ static int write_parked(struct request *req, const struct verdict *verdict, cons
     return code == UMBEL_OK ? set_text(req, "umbel-worker", str_of(context->worker_name)) : code;
 }
 
-static int write_retried(struct request *req, const struct verdict *verdict, const struct sending_context *context)
+static int write_retried(struct request *req, const struct verdict *verdict,
+                         const struct sending_context *context)
 {
     struct message *copy = &req->parcel.msg;
     copy->retries = req->msg.retries + 1;

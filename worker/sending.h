@@ -10,8 +10,8 @@ struct sending_context {
     double mono; /* the same moment, monotonic */
 };
 
-/* Fills req->parcel from req->msg and the verdict (send, delay, reason, error); memory comes from req->arena. UMBEL_OK or
- * UMBEL_NO_MEMORY. */
+/* Fills req->parcel from req->msg and the verdict (send, delay, reason, error); memory comes from req->arena.
+ * UMBEL_OK or UMBEL_NO_MEMORY. */
 int sending_write(struct request *req, const struct verdict *verdict, const struct sending_context *context);
 
 #endif

@@ -27,17 +27,20 @@ static const struct setting rows[] = {
 
 const char settings_usage[] =
     "Usage: umbel [-A MODULE.so ...] [-b BROKER] [--result-backend URL] worker [OPTIONS]\n\n"
-    "Consumes queues and runs the tasks of the modules. SIGTERM or SIGINT stops it warmly: what runs may end, what has\n"
-    "not started goes back to its queue. A second one, or SIGQUIT, stops it within 2 seconds: what runs is killed and\n"
+    "Consumes queues and runs the tasks of the modules. SIGTERM or SIGINT stops it warmly: what runs may "
+    "end, what has\n"
+    "not started goes back to its queue. A second one, or SIGQUIT, stops it within 2 seconds: what runs is "
+    "killed and\n"
     "goes back too.\n\n"
     "Options (in brackets the environment variable and the default):\n"
 #define ROW(member, type, shown, flag, environment, standard, least, most, parameter, help)                  \
     "  " shown "--" flag " " parameter "\n        " help " [" environment "; " standard "]\n"
     SETTINGS(ROW)
 #undef ROW
-    "  -h, --help\n        this text\n";
+        "  -h, --help\n        this text\n";
 
-/* ---- one value -------------------------------------------------------------------------------------------------- */
+/* ---- one value
+ * -------------------------------------------------------------------------------------------------- */
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
@@ -107,8 +110,8 @@ static void say_allowed(const struct setting *row, const char *from, const char 
     if (row->type == LEVEL)
         buffer_format(why, "%s is debug, info, warning or error, not '%s'", from, text);
     else
-        buffer_format(why, "%s is a %snumber from %.15g to %.15g, not '%s'", from, row->type == COUNT ? "whole " : "",
-                      row->least, row->most, text);
+        buffer_format(why, "%s is a %snumber from %.15g to %.15g, not '%s'", from,
+                      row->type == COUNT ? "whole " : "", row->least, row->most, text);
 }
 
 static int set_from(struct settings *settings, const struct setting *row, const char *from, const char *text,
@@ -120,7 +123,8 @@ static int set_from(struct settings *settings, const struct setting *row, const 
     return UMBEL_BAD_ARGUMENT;
 }
 
-/* ---- defaults and environment ----------------------------------------------------------------------------------- */
+/* ---- defaults and environment
+ * ----------------------------------------------------------------------------------- */
 
 static int read_environment(struct settings *settings, char *(*environment)(const char *), struct buffer *why)
 {
@@ -134,7 +138,8 @@ static int read_environment(struct settings *settings, char *(*environment)(cons
     return code;
 }
 
-/* ---- command line ----------------------------------------------------------------------------------------------- */
+/* ---- command line
+ * ----------------------------------------------------------------------------------------------- */
 
 /* The row of "--flag", "--flag=value", "-x" or "-xvalue"; *value gets what is glued on, or NULL. */
 static const struct setting *find_row(const char *word, const char **value)
@@ -144,7 +149,8 @@ static const struct setting *find_row(const char *word, const char **value)
     for (size_t i = 0; i < ROW_COUNT; i++) {
         const struct setting *row = &rows[i];
         size_t size = strlen(row->flag);
-        if (longer && strncmp(word + 2, row->flag, size) == 0 && (word[2 + size] == '\0' || word[2 + size] == '=')) {
+        if (longer && strncmp(word + 2, row->flag, size) == 0 &&
+            (word[2 + size] == '\0' || word[2 + size] == '=')) {
             *value = word[2 + size] ? word + 3 + size : NULL;
             return row;
         }
@@ -188,7 +194,8 @@ static int read_option(struct settings *settings, int argc, char **argv, int *at
     return set_from(settings, row, from, value, why);
 }
 
-static int check_choice(const char *flag, const char *value, const char *one, const char *other, struct buffer *why)
+static int check_choice(const char *flag, const char *value, const char *one, const char *other,
+                        struct buffer *why)
 {
     if (strcmp(value, one) == 0 || strcmp(value, other) == 0)
         return UMBEL_OK;
@@ -208,7 +215,8 @@ static int check_together(const struct settings *settings, struct buffer *why)
     return code;
 }
 
-int settings_read(struct settings *settings, int argc, char **argv, char *(*environment)(const char *), struct buffer *why)
+int settings_read(struct settings *settings, int argc, char **argv, char *(*environment)(const char *),
+                  struct buffer *why)
 {
     memset(settings, 0, sizeof *settings);
     int code = read_environment(settings, environment, why);

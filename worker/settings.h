@@ -1,5 +1,6 @@
-/* settings.h: what `umbel worker` can be told. One row per setting gives the flag, the environment variable, the range and
- * the help; Celery's flag names where Celery has the flag. The command line wins over the environment. */
+/* settings.h: what `umbel worker` can be told. One row per setting gives the flag, the environment variable,
+ * the range and the help; Celery's flag names where Celery has the flag. The command line wins over the
+ * environment. */
 #ifndef WORKER_SETTINGS_H
 #define WORKER_SETTINGS_H
 
@@ -8,44 +9,50 @@
 
 /* X(member, type, shown short form, flag, environment, default, least, most, parameter, help) */
 #define SETTINGS(X)                                                                                          \
-    X(pool, TEXT, "-P, ", "pool", "UMBEL_POOL", "prefork", 0, 0, "NAME", "what runs the tasks: prefork or solo") \
-    X(concurrency, COUNT, "-c, ", "concurrency", "UMBEL_CONCURRENCY", "0", 0, 1024, "N",                        \
+    X(pool, TEXT, "-P, ", "pool", "UMBEL_POOL", "prefork", 0, 0, "NAME",                                     \
+      "what runs the tasks: prefork or solo")                                                                \
+    X(concurrency, COUNT, "-c, ", "concurrency", "UMBEL_CONCURRENCY", "0", 0, 1024, "N",                     \
       "tasks that run at once; 0 = the number of processors")                                                \
-    X(queues, TEXT, "-Q, ", "queues", "UMBEL_QUEUES", "celery", 0, 0, "A,B", "queues to consume, separated by commas") \
-    X(hostname, TEXT, "-n, ", "hostname", "UMBEL_HOSTNAME", "umbel@%h", 0, 0, "NAME",                           \
+    X(queues, TEXT, "-Q, ", "queues", "UMBEL_QUEUES", "celery", 0, 0, "A,B",                                 \
+      "queues to consume, separated by commas")                                                              \
+    X(hostname, TEXT, "-n, ", "hostname", "UMBEL_HOSTNAME", "umbel@%h", 0, 0, "NAME",                        \
       "this worker's name; %h host, %n its first label, %d its domain")                                      \
-    X(loglevel, LEVEL, "-l, ", "loglevel", "UMBEL_LOGLEVEL", "warning", 0, 0, "LEVEL", "debug, info, warning or error") \
-    X(logfile, TEXT, "-f, ", "logfile", "UMBEL_LOGFILE", "", 0, 0, "PATH",                                      \
+    X(loglevel, LEVEL, "-l, ", "loglevel", "UMBEL_LOGLEVEL", "warning", 0, 0, "LEVEL",                       \
+      "debug, info, warning or error")                                                                       \
+    X(logfile, TEXT, "-f, ", "logfile", "UMBEL_LOGFILE", "", 0, 0, "PATH",                                   \
       "log lines go here instead of stderr; reopened on SIGHUP")                                             \
-    X(log_format, TEXT, "", "log-format", "UMBEL_LOG_FORMAT", "text", 0, 0, "FORMAT", "text or json")         \
-    X(no_color, SWITCH, "", "no-color", "NO_COLOR", "", 0, 0, "", "no colours, even at a terminal")         \
-    X(time_limit, SECONDS, "", "time-limit", "UMBEL_TIME_LIMIT", "0", 0, 1e9, "SECONDS",                      \
+    X(log_format, TEXT, "", "log-format", "UMBEL_LOG_FORMAT", "text", 0, 0, "FORMAT", "text or json")        \
+    X(no_color, SWITCH, "", "no-color", "NO_COLOR", "", 0, 0, "", "no colours, even at a terminal")          \
+    X(time_limit, SECONDS, "", "time-limit", "UMBEL_TIME_LIMIT", "0", 0, 1e9, "SECONDS",                     \
       "a task that runs longer is killed; 0 = no limit")                                                     \
-    X(soft_time_limit, SECONDS, "", "soft-time-limit", "UMBEL_SOFT_TIME_LIMIT", "0", 0, 1e9, "SECONDS",       \
+    X(soft_time_limit, SECONDS, "", "soft-time-limit", "UMBEL_SOFT_TIME_LIMIT", "0", 0, 1e9, "SECONDS",      \
       "a task that runs longer is asked to end; 0 = no limit")                                               \
-    X(max_tasks_per_child, COUNT, "", "max-tasks-per-child", "UMBEL_MAX_TASKS_PER_CHILD", "0", 0, 1e15, "N",  \
+    X(max_tasks_per_child, COUNT, "", "max-tasks-per-child", "UMBEL_MAX_TASKS_PER_CHILD", "0", 0, 1e15, "N", \
       "a child is replaced after so many tasks; 0 = never")                                                  \
-    X(max_memory_per_child, COUNT, "", "max-memory-per-child", "UMBEL_MAX_MEMORY_PER_CHILD", "0", 0, 1e12, "KIB", \
-      "a child that uses more is killed, its task fails; 0 = no limit")                                      \
-    X(prefetch_multiplier, COUNT, "", "prefetch-multiplier", "UMBEL_PREFETCH_MULTIPLIER", "0", 0, 10000, "N", \
-      "deliveries in hand per slot and queue; 0 = as the tasks' length asks for")                            \
-    X(max_deaths, COUNT, "", "max-deaths", "UMBEL_MAX_DEATHS", "3", 1, 1000, "N",                             \
+    X(max_memory_per_child, COUNT, "", "max-memory-per-child", "UMBEL_MAX_MEMORY_PER_CHILD", "0", 0, 1e12,   \
+      "KIB", "a child that uses more is killed, its task fails; 0 = no limit")                               \
+    X(prefetch_multiplier, COUNT, "", "prefetch-multiplier", "UMBEL_PREFETCH_MULTIPLIER", "0", 0, 10000,     \
+      "N", "deliveries in hand per slot and queue; 0 = as the tasks' length asks for")                       \
+    X(max_deaths, COUNT, "", "max-deaths", "UMBEL_MAX_DEATHS", "3", 1, 1000, "N",                            \
       "a task that has killed so many children is parked in QUEUE.dead")                                     \
-    X(at_most_once, SWITCH, "", "at-most-once", "UMBEL_AT_MOST_ONCE", "", 0, 0, "",                         \
+    X(at_most_once, SWITCH, "", "at-most-once", "UMBEL_AT_MOST_ONCE", "", 0, 0, "",                          \
       "acknowledge before running, for tasks that do not say: a crash loses them")                           \
-    X(ignore_result, SWITCH, "", "ignore-result", "UMBEL_IGNORE_RESULT", "", 0, 0, "",                      \
+    X(ignore_result, SWITCH, "", "ignore-result", "UMBEL_IGNORE_RESULT", "", 0, 0, "",                       \
       "store no results, for tasks that do not say")                                                         \
-    X(result_serializer, TEXT, "", "result-serializer", "UMBEL_RESULT_SERIALIZER", "json", 0, 0, "NAME",      \
+    X(result_serializer, TEXT, "", "result-serializer", "UMBEL_RESULT_SERIALIZER", "json", 0, 0, "NAME",     \
       "json or msgpack; Umbel's own clients get what they sent")                                             \
-    X(result_expires, SECONDS, "", "result-expires", "UMBEL_RESULT_EXPIRES", "86400", 0, 1e9, "SECONDS",      \
+    X(result_expires, SECONDS, "", "result-expires", "UMBEL_RESULT_EXPIRES", "86400", 0, 1e9, "SECONDS",     \
       "how long results are kept; 0 = for ever")                                                             \
-    X(queue_max_priority, COUNT, "", "queue-max-priority", "UMBEL_QUEUE_MAX_PRIORITY", "0", 0, 255, "N",      \
+    X(queue_max_priority, COUNT, "", "queue-max-priority", "UMBEL_QUEUE_MAX_PRIORITY", "0", 0, 255, "N",     \
       "x-max-priority of queues that this worker has to create; 0 = none")                                   \
-    X(stop_timeout, SECONDS, "", "stop-timeout", "UMBEL_STOP_TIMEOUT", "30", 0, 1e9, "SECONDS",               \
+    X(stop_timeout, SECONDS, "", "stop-timeout", "UMBEL_STOP_TIMEOUT", "30", 0, 1e9, "SECONDS",              \
       "how long a warm stop waits for running tasks before they are handed back")                            \
-    X(task_events, SWITCH, "-E, ", "task-events", "UMBEL_TASK_EVENTS", "", 0, 0, "", "send task events to monitors") \
-    X(without_gossip, SWITCH, "", "without-gossip", "UMBEL_WITHOUT_GOSSIP", "", 0, 0, "", "accepted for Celery's sake; there is none") \
-    X(without_mingle, SWITCH, "", "without-mingle", "UMBEL_WITHOUT_MINGLE", "", 0, 0, "", "accepted for Celery's sake; there is none")
+    X(task_events, SWITCH, "-E, ", "task-events", "UMBEL_TASK_EVENTS", "", 0, 0, "",                         \
+      "send task events to monitors")                                                                        \
+    X(without_gossip, SWITCH, "", "without-gossip", "UMBEL_WITHOUT_GOSSIP", "", 0, 0, "",                    \
+      "accepted for Celery's sake; there is none")                                                           \
+    X(without_mingle, SWITCH, "", "without-mingle", "UMBEL_WITHOUT_MINGLE", "", 0, 0, "",                    \
+      "accepted for Celery's sake; there is none")
 
 typedef const char *setting_TEXT;
 typedef uint64_t setting_COUNT;
@@ -54,7 +61,7 @@ typedef bool setting_SWITCH;
 typedef umbel_level setting_LEVEL;
 
 struct settings {
-#define SETTING_MEMBER(member, type, shown, flag, environment, standard, least, most, parameter, help)  \
+#define SETTING_MEMBER(member, type, shown, flag, environment, standard, least, most, parameter, help)       \
     setting_##type member;
     SETTINGS(SETTING_MEMBER)
 #undef SETTING_MEMBER
@@ -64,8 +71,10 @@ struct settings {
 /* The text of `umbel worker --help`. */
 extern const char settings_usage[];
 
-/* Fills settings from the defaults, the environment (`getenv`'s shape, so that tests can lend one) and argv[1..]. Texts are
- * borrowed from those. UMBEL_OK, or UMBEL_BAD_ARGUMENT with one sentence that says what is allowed. */
-int settings_read(struct settings *settings, int argc, char **argv, char *(*environment)(const char *), struct buffer *why);
+/* Fills settings from the defaults, the environment (`getenv`'s shape, so that tests can lend one) and
+ * argv[1..]. Texts are borrowed from those. UMBEL_OK, or UMBEL_BAD_ARGUMENT with one sentence that says what
+ * is allowed. */
+int settings_read(struct settings *settings, int argc, char **argv, char *(*environment)(const char *),
+                  struct buffer *why);
 
 #endif

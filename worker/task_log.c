@@ -10,9 +10,11 @@
 #define VALUE_SHOWN 64u
 #define TEXT_MAX 1024
 
-static void say(struct log_sink *sink, umbel_level level, const struct message *msg, double runtime, umbel_str message)
+static void say(struct log_sink *sink, umbel_level level, const struct message *msg, double runtime,
+                umbel_str message)
 {
-    struct log_entry entry = {level, "task", msg->shadow.size ? msg->shadow : msg->task, msg->id, runtime, message};
+    struct log_entry entry = {level,   "task",  msg->shadow.size ? msg->shadow : msg->task,
+                              msg->id, runtime, message};
     log_sink_entry(sink, &entry);
 }
 
@@ -22,7 +24,8 @@ void task_log_received(struct log_sink *sink, const struct message *msg)
         say(sink, UMBEL_INFO, msg, -1, STR("received"));
 }
 
-void task_log_note(struct log_sink *sink, umbel_level level, const struct message *msg, const char *format, ...)
+void task_log_note(struct log_sink *sink, umbel_level level, const struct message *msg, const char *format,
+                   ...)
 {
     if (!log_wants(&sink->log, level))
         return;
@@ -32,7 +35,8 @@ void task_log_note(struct log_sink *sink, umbel_level level, const struct messag
     int size = vsnprintf(text, sizeof text, format, list);
     va_end(list);
     if (size >= 0)
-        say(sink, level, msg, -1, (umbel_str){text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1});
+        say(sink, level, msg, -1,
+            (umbel_str){text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1});
 }
 
 static int cut(umbel_str text, size_t most)
@@ -85,13 +89,16 @@ static void log_success(struct log_sink *sink, const struct request *req, const 
     say(sink, UMBEL_INFO, &req->msg, outcome->runtime, (umbel_str){text, size});
 }
 
-static void log_failure(struct log_sink *sink, const struct request *req, double runtime, const struct verdict *verdict)
+static void log_failure(struct log_sink *sink, const struct request *req, double runtime,
+                        const struct verdict *verdict)
 {
     char text[TEXT_MAX];
-    int size = snprintf(text, sizeof text, "failed in %.6fs: %.*s: %.*s%s", runtime, cut(verdict->error_type, 100),
-                        verdict->error_type.data, cut(verdict->error_message, 600), verdict->error_message.data,
-                        verdict->send == SEND_PARK ? " (parked)" : "");
-    say(sink, UMBEL_ERROR, &req->msg, runtime, (umbel_str){text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1});
+    int size =
+        snprintf(text, sizeof text, "failed in %.6fs: %.*s: %.*s%s", runtime, cut(verdict->error_type, 100),
+                 verdict->error_type.data, cut(verdict->error_message, 600), verdict->error_message.data,
+                 verdict->send == SEND_PARK ? " (parked)" : "");
+    say(sink, UMBEL_ERROR, &req->msg, runtime,
+        (umbel_str){text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1});
 }
 
 static void log_death(struct log_sink *sink, const struct request *req, const struct outcome *outcome,
@@ -101,12 +108,14 @@ static void log_death(struct log_sink *sink, const struct request *req, const st
                        : verdict->kind == VERDICT_REQUEUE ? "it goes back to its queue"
                                                           : "it goes back to its queue with that count";
     if (outcome->signal)
-        task_log_note(sink, UMBEL_WARNING, &req->msg, "child %d running it died of signal %d (SIG%s), deaths so far: %d; %s",
-                      outcome->pid, outcome->signal, sigabbrev_np(outcome->signal) ? sigabbrev_np(outcome->signal) : "?",
+        task_log_note(sink, UMBEL_WARNING, &req->msg,
+                      "child %d running it died of signal %d (SIG%s), deaths so far: %d; %s", outcome->pid,
+                      outcome->signal, sigabbrev_np(outcome->signal) ? sigabbrev_np(outcome->signal) : "?",
                       deaths, what);
     else
-        task_log_note(sink, UMBEL_WARNING, &req->msg, "child %d running it exited with code %d, deaths so far: %d; %s",
-                      outcome->pid, outcome->exit_code, deaths, what);
+        task_log_note(sink, UMBEL_WARNING, &req->msg,
+                      "child %d running it exited with code %d, deaths so far: %d; %s", outcome->pid,
+                      outcome->exit_code, deaths, what);
 }
 
 void task_log_outcome(struct log_sink *sink, const struct request *req, const struct outcome *outcome,
@@ -116,8 +125,8 @@ void task_log_outcome(struct log_sink *sink, const struct request *req, const st
         if (log_wants(&sink->log, UMBEL_INFO))
             log_success(sink, req, outcome);
     } else if (outcome->kind == OUTCOME_RETRY) {
-        task_log_note(sink, UMBEL_INFO, &req->msg, "retry in %gs: %.*s", verdict->delay, cut(outcome->error_message, 600),
-                      outcome->error_message.data);
+        task_log_note(sink, UMBEL_INFO, &req->msg, "retry in %gs: %.*s", verdict->delay,
+                      cut(outcome->error_message, 600), outcome->error_message.data);
     } else if (outcome->kind == OUTCOME_DIED && verdict->error_type.size == 0) {
         log_death(sink, req, outcome, verdict, deaths);
     } else if (outcome->kind != OUTCOME_READ) {
@@ -128,16 +137,19 @@ void task_log_outcome(struct log_sink *sink, const struct request *req, const st
 void task_log_refused(struct log_sink *sink, const struct message *msg, const struct verdict *verdict)
 {
     if (verdict->send == SEND_DELAY)
-        task_log_note(sink, UMBEL_INFO, msg, "received; due in %.3fs, the broker keeps it until then", verdict->delay);
+        task_log_note(sink, UMBEL_INFO, msg, "received; due in %.3fs, the broker keeps it until then",
+                      verdict->delay);
     else if (verdict->error_type.size)
-        task_log_note(sink, verdict->send == SEND_PARK ? UMBEL_ERROR : UMBEL_INFO, msg, "not run: %.*s: %.*s%s",
-                      cut(verdict->error_type, 100), verdict->error_type.data, cut(verdict->error_message, 600),
-                      verdict->error_message.data, verdict->send == SEND_PARK ? " (parked)" : "");
+        task_log_note(sink, verdict->send == SEND_PARK ? UMBEL_ERROR : UMBEL_INFO, msg,
+                      "not run: %.*s: %.*s%s", cut(verdict->error_type, 100), verdict->error_type.data,
+                      cut(verdict->error_message, 600), verdict->error_message.data,
+                      verdict->send == SEND_PARK ? " (parked)" : "");
     else
         task_log_note(sink, UMBEL_INFO, msg, "not run: it has already ended");
 }
 
-void task_log_said(struct log_sink *sink, const struct message *msg, int pid, umbel_level level, umbel_str line)
+void task_log_said(struct log_sink *sink, const struct message *msg, int pid, umbel_level level,
+                   umbel_str line)
 {
     if (!log_wants(&sink->log, level))
         return;
