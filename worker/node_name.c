@@ -47,5 +47,5 @@ int node_name_expand(char out[NODE_NAME_MAX], const char *pattern, const char *h
     if (code == UMBEL_OK && !strchr(out, '@'))
         code = append(out, &length, "@", 1) == UMBEL_OK ? append(out, &length, host, strlen(host))
                                                         : UMBEL_BAD_ARGUMENT;
-    return code == UMBEL_OK && length ? UMBEL_OK : UMBEL_BAD_ARGUMENT;
+    return code == UMBEL_OK && length && out[0] != '@' ? UMBEL_OK : UMBEL_BAD_ARGUMENT;
 }

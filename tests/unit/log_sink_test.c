@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +13,7 @@ static const char *line(struct log_sink *sink, const struct log_entry *entry, ch
     setenv("TZ", "UTC", 1);
     tzset();
     buffer_clear(&sink->out);
-    log_sink_format(sink, entry, 1795252618.405);
+    log_sink_format(sink, entry, 1795252618.4055);
     snprintf(text, size, "%.*s", (int)buffer_length(&sink->out), (const char *)buffer_head(&sink->out));
     buffer_clear(&sink->out);
     return text;
