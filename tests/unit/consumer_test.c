@@ -1,5 +1,7 @@
 /* The path of a task with a broker, a back end and a pool that only write down what they were asked. */
 #include <criterion/criterion.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include "common/str.h"
 #include "worker/consumer.h"
@@ -42,6 +44,11 @@ static bool was(const char *wanted)
         fprintf(stderr, "was '%s', wanted '%s'\n", world.said, wanted);
     world.said[0] = '\0';
     return same;
+}
+
+static void forget(void)
+{
+    world.said[0] = '\0';
 }
 
 static int fake_publish(struct transport *transport, const struct message *msg, double delay, int flags,
@@ -170,7 +177,7 @@ static void never_run(umbel_task *task)
     (void)task;
 }
 
-static const umbel_task_def add = {sizeof(umbel_task_def), "math.add", never_run, {0}};
+static const umbel_task_def add = {sizeof(umbel_task_def), "math.add", never_run, {.time_limit = 0}};
 static const umbel_task_def once = {
     sizeof(umbel_task_def), "math.once", never_run, {.acks = UMBEL_AT_MOST_ONCE}};
 static const umbel_task_def *const defs[] = {&add, &once};
@@ -347,7 +354,7 @@ Test(consumer, a_copy_that_may_have_arrived_is_sent_again_and_says_so)
     msg.task = STR("no.such");
     deliver(&msg, 7, 1);
     stored(UMBEL_OK);
-    was("");
+    forget();
     consumer_transport_events.state(&world.consumer, TRANSPORT_CONNECTING, UMBEL_BROKER_AWAY, "gone");
     published(UMBEL_BROKER_AWAY);
     cr_assert(was(""));
@@ -375,7 +382,7 @@ Test(consumer, the_copy_of_a_retry_is_not_mistaken_for_its_original)
     deliver(&msg, 7, 1);
     finish(0, OUTCOME_RETRY);
     stored(UMBEL_OK);
-    was("");
+    forget();
     msg.retries = 1;
     msg.republished = true;
     deliver(&msg, 8, 1);
@@ -390,7 +397,7 @@ Test(consumer, what_is_due_later_goes_back_to_the_broker_with_a_delay)
     msg.eta = STR("2999-01-01T00:00:00+00:00");
     deliver(&msg, 7, 1);
     cr_assert(strstr(world.said, "publish id-1 to q in 3"));
-    world.said[0] = '\0';
+    forget();
     published(UMBEL_OK);
     cr_assert(was("ack 7;"));
 }
@@ -482,7 +489,7 @@ Test(consumer, a_drain_hands_back_what_has_not_started_and_waits_for_the_rest)
     world.room = 1;
     deliver(&one, 7, 1);
     deliver(&two, 8, 1);
-    was("");
+    forget();
     cr_assert_eq(consumer_drain(&world.consumer), 1);
     cr_assert(was("cancel 1;requeue 8;"));
     deliver(&three, 9, 1);
@@ -501,7 +508,7 @@ Test(consumer, a_drain_takes_back_what_waits_inside_the_pool)
     struct message msg = message_make("id-1");
     deliver(&msg, 7, 1);
     world.takes_back = true;
-    was("");
+    forget();
     cr_assert_eq(consumer_drain(&world.consumer), 1);
     cr_assert(was("cancel 1;requeue 7;"));
 }
@@ -511,7 +518,7 @@ Test(consumer, a_death_while_draining_goes_back_with_its_count)
     struct message msg = message_make("id-1");
     deliver(&msg, 7, 1);
     consumer_drain(&world.consumer);
-    was("");
+    forget();
     finish(0, OUTCOME_DIED);
     cr_assert(was("publish id-1 to q deaths 1;"));
     published(UMBEL_OK);
@@ -524,7 +531,7 @@ Test(consumer, who_is_killed_by_a_cold_stop_goes_back_as_he_came)
     deliver(&msg, 7, 1);
     consumer_drain(&world.consumer);
     consumer_kill(&world.consumer);
-    was("");
+    forget();
     finish(0, OUTCOME_DIED);
     cr_assert(was("requeue 7;"));
 }
