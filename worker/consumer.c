@@ -339,7 +339,8 @@ void consumer_finished(void *self, struct job *job, const struct outcome *outcom
     } else if (verdict.kind == VERDICT_RUN) {
         req->state = REQUEST_READY;
         request_list_add(&consumer->ready, req);
-        consumer_pump(consumer);
+        loop_mark(consumer->options.loop,
+                  &consumer->pump_hook); /* not now: its child is still being buried */
     } else {
         consumer_hand_back(consumer, req);
     }

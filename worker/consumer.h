@@ -54,7 +54,7 @@ struct consumer {
     bool transport_up, backend_up;
     int refusals; /* of the back end, in a row */
     uv_timer_t hold_timer, again_timer;
-    struct turn_hook idle_hook;
+    struct turn_hook idle_hook, pump_hook;
     struct consumer_counts counts;
 };
 

@@ -311,12 +311,14 @@ int consumer_init(struct consumer *consumer, const struct consumer_options *opti
     uv_timer_init(&options->loop->uv, &consumer->again_timer);
     consumer->hold_timer.data = consumer->again_timer.data = consumer;
     consumer->idle_hook = (struct turn_hook){.call = on_idle, .self = consumer};
+    consumer->pump_hook = (struct turn_hook){.call = on_pool_room, .self = consumer};
     return flow_init(&consumer->flow, options->loop, consumer->log, &options->flow, &flow_events, consumer);
 }
 
 void consumer_fini(struct consumer *consumer)
 {
     loop_unmark(consumer->options.loop, &consumer->idle_hook);
+    loop_unmark(consumer->options.loop, &consumer->pump_hook);
     uv_close((uv_handle_t *)&consumer->hold_timer, NULL);
     uv_close((uv_handle_t *)&consumer->again_timer, NULL);
     postbox_fini(&consumer->postbox);

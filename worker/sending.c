@@ -3,7 +3,7 @@
  * and drop it. */
 #include "worker/sending.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 #include "common/clock.h"
 #include "common/str.h"
@@ -104,7 +104,8 @@ int sending_write(struct request *req, const struct verdict *verdict, const stru
     copy->redelivered = false;
     req->parcel.owner = req;
     req->parcel.flags = 0;
-    req->parcel.due = verdict->delay > 0 ? context->mono + verdict->delay : 0;
+    /* The broker keeps whole seconds; the worker that gets it waits for the rest, which the eta tells. */
+    req->parcel.due = verdict->delay >= 1 ? context->mono + floor(verdict->delay) : 0;
     int code = strip_death_records(&req->arena, copy);
     if (code != UMBEL_OK)
         return code;

@@ -89,6 +89,12 @@ static void log_success(struct log_sink *sink, const struct request *req, const 
     say(sink, UMBEL_INFO, &req->msg, outcome->runtime, (umbel_str){text, size});
 }
 
+/* A poison's message says already where it was put. */
+static bool is_parked_silently(const struct verdict *verdict)
+{
+    return verdict->send == SEND_PARK && strcmp(verdict->reason, "deaths") != 0;
+}
+
 static void log_failure(struct log_sink *sink, const struct request *req, double runtime,
                         const struct verdict *verdict)
 {
@@ -96,7 +102,7 @@ static void log_failure(struct log_sink *sink, const struct request *req, double
     int size =
         snprintf(text, sizeof text, "failed in %.6fs: %.*s: %.*s%s", runtime, cut(verdict->error_type, 100),
                  verdict->error_type.data, cut(verdict->error_message, 600), verdict->error_message.data,
-                 verdict->send == SEND_PARK ? " (parked)" : "");
+                 is_parked_silently(verdict) ? " (parked)" : "");
     say(sink, UMBEL_ERROR, &req->msg, runtime,
         (umbel_str){text, (size_t)size < sizeof text ? (size_t)size : sizeof text - 1});
 }
@@ -137,13 +143,12 @@ void task_log_outcome(struct log_sink *sink, const struct request *req, const st
 void task_log_refused(struct log_sink *sink, const struct message *msg, const struct verdict *verdict)
 {
     if (verdict->send == SEND_DELAY)
-        task_log_note(sink, UMBEL_INFO, msg, "received; due in %.3fs, the broker keeps it until then",
-                      verdict->delay);
+        task_log_note(sink, UMBEL_INFO, msg, "due in %.3fs, the broker keeps it until then", verdict->delay);
     else if (verdict->error_type.size)
         task_log_note(sink, verdict->send == SEND_PARK ? UMBEL_ERROR : UMBEL_INFO, msg,
                       "not run: %.*s: %.*s%s", cut(verdict->error_type, 100), verdict->error_type.data,
                       cut(verdict->error_message, 600), verdict->error_message.data,
-                      verdict->send == SEND_PARK ? " (parked)" : "");
+                      is_parked_silently(verdict) ? " (parked)" : "");
     else
         task_log_note(sink, UMBEL_INFO, msg, "not run: it has already ended");
 }

@@ -410,8 +410,11 @@ Test(consumer, a_task_whose_child_died_runs_again_alone_and_is_parked_after_the_
     struct message msg = message_make("id-1");
     deliver(&msg, 7, 1);
     finish(0, OUTCOME_DIED);
+    cr_assert(was("run id-1;"), "not from inside the report of the death");
+    turn();
     finish(1, OUTCOME_DIED);
-    cr_assert(was("run id-1;run id-1 alone;run id-1 alone;"));
+    turn();
+    cr_assert(was("run id-1 alone;run id-1 alone;"));
     finish(2, OUTCOME_DIED);
     cr_assert(was("store id-1 FAILURE;"));
     stored(UMBEL_OK);
