@@ -10,10 +10,10 @@
 #include <string.h>
 #include <umbel/worker.h>
 
-extern const struct command cmd_call, cmd_result, cmd_purge, cmd_dead;
+extern const struct command cmd_worker, cmd_call, cmd_result, cmd_purge, cmd_dead;
 
 static const struct command *const commands[] = {
-    &cmd_call, &cmd_result, &cmd_purge, &cmd_dead, NULL,
+    &cmd_worker, &cmd_call, &cmd_result, &cmd_purge, &cmd_dead, NULL,
 };
 
 static const char help_head[] =
