@@ -64,6 +64,7 @@ void redis_server_again(struct redis_server *server)
         int status;
         if (waitpid(server->pid, &status, WNOHANG) == server->pid) {
             server->pid = 0;
+            redis_server_stop(server);
             if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
                 cr_skip_test("redis-server is not installed");
             cr_assert_fail("redis-server ended at its start");
