@@ -10,12 +10,8 @@ static const struct row {
     const char *scheme;
     const struct backend_ops *ops;
 } rows[] = {
-    {"memory", &backend_memory},
-    {"sqlite", &backend_sqlite},
-    {"redis", &backend_redis},
-    {"rediss", &backend_redis},
-    {"redis+socket", &backend_redis},
-    {"unix", &backend_redis},
+    {"memory", &backend_memory}, {"sqlite", &backend_sqlite},      {"redis", &backend_redis},
+    {"rediss", &backend_redis},  {"redis+socket", &backend_redis}, {"unix", &backend_redis},
 };
 
 static const struct backend_ops *ops_of(umbel_str scheme)
@@ -59,10 +55,16 @@ int backend_open(struct backend **out, struct loop *loop, const char *url,
     const char *text = "";
     arena_init(&arena, 64 * 1024);
     int code = url_parse(&arena, url, &parsed, &text);
-    if (code)
-        buffer_format(why, "the URL of the result backend: %s", text);
-    else
+    bool understood = code == UMBEL_OK;
+    if (understood)
         code = open_parsed(out, loop, &parsed, options, events, self, why);
+    else
+        buffer_format(why, "the URL of the result backend: %s", text);
+    if (code && understood) { /* what cannot be parsed might be a password gone astray */
+        buffer_text(why, " (");
+        url_safe(why, url);
+        buffer_text(why, ")");
+    }
     arena_fini(&arena);
     return code;
 }

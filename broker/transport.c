@@ -64,6 +64,11 @@ int transport_open(struct transport **out, struct loop *loop, const char *urls,
         buffer_format(why, "the URL of the broker: %s", text);
     else
         code = open_parsed(out, loop, parsed, (size_t)count, options, events, self, why);
+    if (code && count > 0) { /* what cannot be parsed might be a password gone astray */
+        buffer_text(why, " (");
+        url_safe(why, urls);
+        buffer_text(why, ")");
+    }
     arena_fini(&arena);
     return code;
 }

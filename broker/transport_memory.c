@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "broker/memory_hub.h"
+#include "broker/unsettled.h"
 #include "broker/transport_memory.h"
 #include "common/clock.h"
 
@@ -48,12 +49,6 @@ struct subscription {
     char queue[];
 };
 
-struct slot { /* of an unsettled delivery; a tag names it by generation and place */
-    struct memory_message *msg;
-    uint32_t generation;
-    uint32_t next_free;
-};
-
 struct memory_transport {
     struct transport base;
     struct loop *loop;
@@ -64,10 +59,9 @@ struct memory_transport {
     struct memory_inbox inbox;
     struct answers answers;
     struct memory_consumer *consumers; /* of struct subscription */
-    uint32_t last_consumer, epoch;
-    struct slot *slots;
-    uint32_t slot_count, first_free; /* first_free == slot_count: none */
-    size_t output_max, output;       /* bytes published and not yet answered */
+    uint32_t last_consumer;
+    struct unsettled unsettled; /* ids are pointers to messages */
+    size_t output_max, output;  /* bytes published and not yet answered */
     bool wants_room, closing;
     uv_async_t wake;
     uv_timer_t due; /* of delayed messages in our consumers' queues */
@@ -325,52 +319,13 @@ static void cancel(struct transport *transport, uint32_t number)
 /* ---- deliveries
  * -------------------------------------------------------------------------------------------------- */
 
-static bool grow_slots(struct memory_transport *mt)
-{
-    uint32_t count = mt->slot_count ? mt->slot_count * 2 : 64;
-    struct slot *slots = realloc(mt->slots, count * sizeof *slots);
-    if (!slots)
-        return false;
-    for (uint32_t i = mt->slot_count; i < count; i++)
-        slots[i] = (struct slot){NULL, 1, i + 1};
-    mt->slots = slots;
-    mt->slot_count = count;
-    return true;
-}
-
-static bool take_slot(struct memory_transport *mt, struct memory_message *msg, struct tag *tag)
-{
-    if (mt->first_free == mt->slot_count && !grow_slots(mt))
-        return false;
-    uint32_t place = mt->first_free;
-    struct slot *slot = &mt->slots[place];
-    mt->first_free = slot->next_free;
-    slot->msg = msg;
-    *tag = (struct tag){(uint64_t)slot->generation << 32 | place, mt->epoch, msg->holder->number};
-    return true;
-}
-
-/* NULL for a tag that is stale or was settled before. */
-static struct memory_message *free_slot(struct memory_transport *mt, struct tag tag)
-{
-    uint32_t place = (uint32_t)tag.number;
-    if (tag.epoch != mt->epoch || place >= mt->slot_count)
-        return NULL;
-    struct slot *slot = &mt->slots[place];
-    if (!slot->msg || slot->generation != tag.number >> 32)
-        return NULL;
-    struct memory_message *msg = slot->msg;
-    *slot = (struct slot){NULL, slot->generation + 1, mt->first_free};
-    mt->first_free = place;
-    return msg;
-}
-
 static void settle(struct transport *transport, struct tag tag, enum settle how)
 {
     struct memory_transport *mt = (struct memory_transport *)transport;
-    struct memory_message *msg = mt->closing ? NULL : free_slot(mt, tag);
-    if (!msg)
+    struct unsettled_slot slot;
+    if (mt->closing || !unsettled_take(&mt->unsettled, tag, &slot))
         return;
+    struct memory_message *msg = (struct memory_message *)(uintptr_t)slot.id;
     struct memory_queue *queue = msg->queue;
     memory_hub_lock(mt->hub);
     msg->holder->held--;
@@ -424,7 +379,7 @@ static void deliver_some(struct memory_transport *mt)
     struct memory_message *msg;
     for (int i = 0; i < DELIVERIES_PER_TURN && !mt->closing && (msg = take_delivery(mt)); i++) {
         struct tag tag;
-        if (take_slot(mt, msg, &tag)) {
+        if (unsettled_add(&mt->unsettled, (uintptr_t)msg, msg->holder->number, msg->size, &tag) == UMBEL_OK) {
             deliver(mt, msg, tag);
             continue;
         }
@@ -527,10 +482,10 @@ static void give_back_all(struct memory_transport *mt)
     memory_hub_lock(mt->hub);
     for (struct memory_consumer *at = mt->consumers; at; at = at->next)
         detach(mt, at);
-    for (uint32_t i = 0; i < mt->slot_count; i++) {
-        struct memory_message *msg = mt->slots[i].msg;
-        if (!msg)
+    for (uint32_t i = 0; i < mt->unsettled.count; i++) {
+        if (!mt->unsettled.slots[i].used)
             continue;
+        struct memory_message *msg = (struct memory_message *)(uintptr_t)mt->unsettled.slots[i].id;
         msg->redelivered = true;
         memory_queue_return(msg->queue, msg);
         memory_queue_dispatch(msg->queue);
@@ -550,7 +505,7 @@ static void free_transport(struct memory_transport *mt)
     }
     memory_hub_close(mt->hub);
     free(mt->answers.items);
-    free(mt->slots);
+    unsettled_fini(&mt->unsettled);
     buffer_fini(&mt->packed);
     arena_fini(&mt->arena);
     free(mt);
@@ -587,8 +542,6 @@ static void close_transport(struct transport *transport, double grace, void (*cl
 
 static void join_hub(struct memory_transport *mt)
 {
-    static uint32_t epochs; /* tags of another transport, even a closed one, must not fit */
-    mt->epoch = __atomic_add_fetch(&epochs, 1, __ATOMIC_RELAXED);
     mt->member.wake = mt->inbox.wake = &mt->wake;
     memory_hub_lock(mt->hub);
     mt->member.next = mt->hub->transports;
@@ -616,6 +569,7 @@ static int open_transport(struct transport **out, struct loop *loop, const struc
     mt->inbox.budget = options->input_budget ? options->input_budget : INPUT_BUDGET;
     buffer_init(&mt->packed, BODY_MAX * 2u);
     arena_init(&mt->arena, 0);
+    unsettled_init(&mt->unsettled);
     uv_async_init(&loop->uv, &mt->wake, on_wake);
     uv_timer_init(&loop->uv, &mt->due);
     mt->handles = 2;

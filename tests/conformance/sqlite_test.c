@@ -67,6 +67,37 @@ Test(sqlite, two_processes_that_send_and_take_see_each_message_once)
     place_fini(&place);
 }
 
+/* The slow look alone would take a quarter of a second each time. */
+Test(sqlite, an_idle_process_is_woken_at_once)
+{
+    enum { ROUNDS = 10 };
+    struct place place;
+    struct holder taker;
+    struct driver driver;
+    struct station station;
+    int ends[2];
+    place_init(&place, &row);
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert(holder_trade(&taker, place.url, "letters", 0, 1, ends[1]));
+    struct pollfd wait = {.fd = ends[0], .events = POLLIN};
+    uint32_t id;
+    cr_assert_eq(poll(&wait, 1, 10000), 1); /* its own: it consumes */
+    cr_assert_eq(read(ends[0], &id, sizeof id), sizeof id);
+    driver_init(&driver);
+    station_open(&station, &driver, place.url);
+    double start = clock_mono();
+    for (int i = 0; i < ROUNDS; i++) {
+        station_fill(&station, "letters", 1);
+        cr_assert_eq(poll(&wait, 1, 10000), 1);
+        cr_assert_eq(read(ends[0], &id, sizeof id), sizeof id);
+    }
+    cr_assert_lt(clock_mono() - start, 1.0, "%d rounds took %.3f s", ROUNDS, clock_mono() - start);
+    holder_kill(&taker);
+    station_close(&station);
+    driver_fini(&driver);
+    place_fini(&place);
+}
+
 Test(sqlite, what_a_killed_process_held_comes_back_within_two_seconds)
 {
     struct place place;
@@ -111,6 +142,7 @@ Test(sqlite, a_missing_folder_is_a_bad_url_that_says_so)
     char why[512];
     cr_assert_eq(try_open("sqlite:/no-such-folder/tasks.db", why), UMBEL_BAD_URL);
     cr_assert_not_null(strstr(why, "folder"), "%s", why);
+    cr_assert_not_null(strstr(why, "/no-such-folder/tasks.db"), "%s", why);
 }
 
 Test(sqlite, a_folder_or_nothing_is_a_bad_url)
