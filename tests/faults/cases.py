@@ -149,7 +149,6 @@ def backend_frozen_then_worker_killed(scene):
     worker = scene.worker()
     scene.finish(client)
     scene.bounded(worker)
-    return {"ends_may_vanish": True}
 
 
 @case
