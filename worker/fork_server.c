@@ -21,8 +21,9 @@ struct fork_server {
     const struct registry *registry;
     struct child_page *pages;
     int socket, pid;
-    bool lost, attached;
-    uv_poll_t poll;
+    bool lost;
+    uv_poll_t *poll; /* while attached; memory of its own, because it ends with the loop and the server may
+                        end later */
     const struct fork_server_events *events;
     void *self;
 };
@@ -87,8 +88,8 @@ static void lose(struct fork_server *server, const char *why)
     if (server->lost)
         return;
     server->lost = true;
-    if (server->attached)
-        uv_poll_stop(&server->poll);
+    if (server->poll)
+        uv_poll_stop(server->poll);
     if (server->events)
         server->events->lost(server->self, why);
 }
@@ -166,21 +167,42 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         lose(server, "the fork server's socket failed");
         return;
     }
-    for (int i = 0; i < REPORTS_PER_TURN && server->attached && !server->lost && read_report(server); i++)
+    for (int i = 0; i < REPORTS_PER_TURN && server->poll && !server->lost && read_report(server); i++)
         ;
 }
 
-void fork_server_attach(struct fork_server *server, struct loop *loop,
-                        const struct fork_server_events *events, void *self)
+static void on_closed(uv_handle_t *handle)
 {
+    free(handle);
+}
+
+static void detach(struct fork_server *server)
+{
+    if (server->poll) {
+        uv_poll_stop(server->poll);
+        uv_close((uv_handle_t *)server->poll, on_closed);
+    }
+    server->poll = NULL;
+    server->events = NULL;
+}
+
+int fork_server_attach(struct fork_server *server, struct loop *loop, const struct fork_server_events *events,
+                       void *self)
+{
+    detach(server);
+    if (!events)
+        return UMBEL_OK;
+    uv_poll_t *poll = malloc(sizeof *poll);
+    if (!poll || uv_poll_init(&loop->uv, poll, server->socket)) {
+        free(poll);
+        return UMBEL_NO_MEMORY;
+    }
+    poll->data = server;
+    server->poll = poll;
     server->events = events;
     server->self = self;
-    if (server->attached || !loop)
-        return;
-    uv_poll_init(&loop->uv, &server->poll, server->socket);
-    server->poll.data = server;
-    server->attached = true;
-    uv_poll_start(&server->poll, UV_READABLE, on_readable);
+    uv_poll_start(poll, UV_READABLE, on_readable);
+    return UMBEL_OK;
 }
 
 /* ---- requests ---- */
@@ -227,28 +249,16 @@ static void await_exit(int pid)
     waitpid(pid, NULL, 0);
 }
 
-static void release(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
 void fork_server_stop(struct fork_server *server)
 {
     if (!server)
         return;
-    server->events = NULL;
-    if (server->attached)
-        uv_poll_stop(&server->poll);
+    detach(server);
     if (server->socket >= 0)
         close(server->socket);
     if (server->pid > 0)
         await_exit(server->pid);
     if (server->pages)
         munmap(server->pages, pages_size());
-    if (!server->attached) {
-        free(server);
-        return;
-    }
-    server->attached = false;
-    uv_close((uv_handle_t *)&server->poll, release);
+    free(server);
 }

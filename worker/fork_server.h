@@ -32,17 +32,16 @@ struct fork_server_events {
 
 /* Forks the server. Single-threaded callers only. UMBEL_OK or UMBEL_SYSTEM. */
 int fork_server_start(struct fork_server **out, const struct registry *registry, const char *worker_name);
-/* From now on its reports are read on this loop. `events` NULL: nobody is interested any more, reports are
- * read and dropped; so a pool may go before the server does. */
-void fork_server_attach(struct fork_server *server, struct loop *loop,
-                        const struct fork_server_events *events, void *self);
+/* From now on its reports are read on this loop. `events` NULL (and loop NULL): no longer; the loop may then
+ * end before the server does. UMBEL_OK or UMBEL_NO_MEMORY. */
+int fork_server_attach(struct fork_server *server, struct loop *loop, const struct fork_server_events *events,
+                       void *self);
 /* Asks for a child in a slot; `born`, `ended` (with pid 0) or `lost` comes. */
 int fork_server_spawn(struct fork_server *server, int slot);
 struct child_page *fork_server_page(struct fork_server *server, int slot);
 int fork_server_pid(const struct fork_server *server);
 const struct registry *fork_server_registry(const struct fork_server *server);
-/* Ends the server (its remaining children die with it) and frees; on a loop the memory goes when the loop has
- * run the close. */
+/* Ends the server (its remaining children die with it), detaches and frees. */
 void fork_server_stop(struct fork_server *server);
 
 #endif

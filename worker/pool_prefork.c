@@ -76,14 +76,21 @@ static void finish_refused(struct prefork *pool)
     }
 }
 
-static void check_stopped(struct prefork *pool)
+static bool all_gone(const struct prefork *pool)
 {
-    if (!pool->stopping || pool->stopped || pool->children || pool->backlog.count || pool->refused.count)
-        return;
+    return pool->stopping && !pool->stopped && !pool->children && !pool->backlog.count &&
+           !pool->refused.count;
+}
+
+bool prefork_end(struct prefork *pool)
+{
+    if (!all_gone(pool))
+        return false;
     pool->stopped = true;
     uv_timer_stop(&pool->tick);
     uv_timer_stop(&pool->brake);
     pool->events->stopped(pool->self);
+    return true;
 }
 
 static uint32_t room(const struct pool *base);
@@ -106,7 +113,9 @@ static void settle(void *self)
     }
     if (pool->stopping && pool->backlog.count == 0)
         send_home(pool);
-    check_stopped(pool);
+    /* Told by the tick: whoever runs the loop turn by turn until it is told must not wait once more. */
+    if (all_gone(pool))
+        uv_timer_start(&pool->tick, watch_on_tick, 0, 0);
 }
 
 void prefork_settle_soon(struct prefork *pool)
@@ -264,7 +273,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void pool_free(struct pool *base)
 {
     struct prefork *pool = (struct prefork *)base;
-    fork_server_attach(pool->options.fork_server, pool->loop, NULL, NULL);
+    fork_server_attach(pool->options.fork_server, NULL, NULL, NULL);
     loop_unmark(pool->loop, &pool->turn);
     pool->freeing = true;
     uv_close((uv_handle_t *)&pool->tick, on_timer_closed);
@@ -291,7 +300,6 @@ static void open_handles(struct prefork *pool)
     pool->tick.data = pool->brake.data = pool;
     pool->open_handles = 2;
     pool->turn = (struct turn_hook){.call = settle, .self = pool};
-    fork_server_attach(pool->options.fork_server, pool->loop, &slot_events, pool);
 }
 
 static int prefork_open(struct pool **out, struct loop *loop, const struct pool_options *options,
@@ -328,7 +336,7 @@ static int prefork_open(struct pool **out, struct loop *loop, const struct pool_
     pool->wanted = options->concurrency;
     if (pool->options.look_ahead == 0)
         pool->options.look_ahead = LOOK_AHEAD_DEFAULT;
-    if (!allocate(pool)) {
+    if (!allocate(pool) || fork_server_attach(options->fork_server, loop, &slot_events, pool)) {
         release(pool);
         return UMBEL_NO_MEMORY;
     }

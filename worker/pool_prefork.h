@@ -129,6 +129,8 @@ void prefork_finish(struct prefork *pool, struct note *note, const struct outcom
 /* Ends a job that is in no list and has not run. */
 void prefork_refuse(struct prefork *pool, struct note *note, enum outcome_kind verdict);
 void prefork_settle_soon(struct prefork *pool);
+/* Tells that the pool has stopped, once it has; it may be freed after that. */
+bool prefork_end(struct prefork *pool);
 void prefork_handle_closed(struct prefork *pool);
 
 /* pool_births.c */

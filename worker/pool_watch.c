@@ -175,6 +175,8 @@ void watch_slot(struct slot *slot)
 void watch_on_tick(uv_timer_t *timer)
 {
     struct prefork *pool = timer->data;
+    if (prefork_end(pool))
+        return;
     for (int i = 0; i < pool->used; i++)
         watch_one(&pool->slots[i]);
     watch_stop(pool);

@@ -162,9 +162,9 @@ void rig_close(struct rig *rig)
         cr_assert(rig_wait(rig, is_stopped, 5), "the pool did not stop");
     }
     rig->pool->ops->free(rig->pool);
-    fork_server_stop(rig->server);
     uv_close((uv_handle_t *)&rig->clock, NULL);
     loop_fini(&rig->loop);
+    fork_server_stop(rig->server); /* it was there before the loop */
     registry_free(rig->registry);
     free(rig);
 }

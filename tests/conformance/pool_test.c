@@ -607,6 +607,11 @@ Test(pool, births_that_fail_are_slowed_down)
     rig_close(rig);
 }
 
+static void rig_alarm(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
 static bool is_stopped(struct rig *rig)
 {
     return rig->stopped;
@@ -621,6 +626,21 @@ OVER_BOTH(a_warm_stop_lets_jobs_end)
     cr_assert(rig_wait(rig, is_stopped, 5));
     cr_assert(job.finished);
     cr_assert_eq(job.kind, OUTCOME_SUCCESS);
+    rig_close(rig);
+}
+
+OVER_BOTH(a_stop_is_told_at_once_to_who_runs_the_loop_turn_by_turn)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig_run(rig, &job, "noop", "[[], {}, {}]");
+    uv_timer_stop(&rig->clock);
+    uv_timer_start(&rig->clock, rig_alarm, 5000, 0);
+    double begin = clock_mono();
+    rig->pool->ops->stop(rig->pool, 10);
+    while (!rig->stopped && clock_mono() - begin < 5)
+        uv_run(&rig->loop.uv, UV_RUN_ONCE);
+    cr_assert(rig->stopped && clock_mono() - begin < 1, "%f", clock_mono() - begin);
     rig_close(rig);
 }
 
