@@ -68,7 +68,7 @@ struct transport_options {
     size_t output_max;   /* bytes not yet taken by the broker before publish answers UMBEL_BUSY; 0 = 16 MiB */
     size_t input_budget; /* bytes of unsettled deliveries above which reading stops; 0 = 256 MiB */
     const char *client_name;         /* shown in the broker's list of connections; NULL = "umbel" */
-    bool publish_only, consume_only; /* to open only the connection that is needed; default both, lazily */
+    bool publish_only, consume_only; /* to open only the connection that is needed; default both */
 };
 
 enum publish_flags {
