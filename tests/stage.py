@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -243,7 +244,7 @@ class Case(unittest.TestCase):
         return self.run_program("result", task_id, "--wait=%g" % wait, seconds=wait)
 
     def wait_parked(self, count):
-        """Waits until the queue of dead letters holds so many messages; answers their headers."""
+        """Waits until the queue of dead letters holds so many messages; answers what they say."""
         eventually(lambda: len(self.parked()) >= count, "%d messages are parked" % count)
         parked = self.parked()
         self.assertEqual(len(parked), count)
@@ -263,6 +264,15 @@ class OnSqlite(Case):
 
     def urls(self):
         return "sqlite:" + self.path("umbel.db"), None
+
+    def parked(self):
+        db = sqlite3.connect("file:%s?mode=ro" % self.path("umbel.db"), uri=True)
+        try:
+            rows = db.execute("SELECT packed FROM messages WHERE queue = (SELECT id FROM queues WHERE name = ?)",
+                              (self.queue + ".dead",)).fetchall()
+        finally:
+            db.close()
+        return [row[0] for row in rows]
 
 
 class OnCluster(Case):

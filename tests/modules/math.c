@@ -24,7 +24,8 @@ UMBEL_TASK(divide, "math.divide")
 UMBEL_TASK(scale, "math.scale")
 {
     double value, factor = 2, offset = 0;
-    if (umbel_args(task, &value, umbel_optional("factor", &factor), umbel_optional("offset", &offset)))
+    if (umbel_args(task, umbel_named("value", &value), umbel_optional("factor", &factor),
+                   umbel_optional("offset", &offset)))
         return;
     umbel_return(task, value * factor + offset);
 }
