@@ -253,22 +253,22 @@ static void watch_late(struct inbox *inbox, struct flow *flow, uint64_t now_ms)
         watch(inbox, batch, count);
 }
 
-static void to_slow(struct inbox *inbox, umbel_future *future)
+static void to_slow(struct inbox *inbox, umbel_future *future, uint64_t now_ms)
 {
     future->watch = WATCH_SLOW;
-    future->due_ms = loop_now(inbox->loop) + INBOX_SLOW_MS;
+    future->due_ms = now_ms + INBOX_SLOW_MS;
     move_to(&inbox->slow, future);
 }
 
-/* Takes up to BATCH from the head of a list that `due` accepts, moves them to `slow` and reads them. */
-static bool look_at_head(struct inbox *inbox, struct link *list, bool (*due)(const umbel_future *, uint64_t),
-                         uint64_t now)
+/* Takes up to BATCH from the head of a list that `ripe` accepts, moves them to `slow` and reads them. */
+static bool look_at_head(struct inbox *inbox, struct link *list, bool (*ripe)(const umbel_future *, uint64_t),
+                         uint64_t bound, uint64_t now_ms)
 {
     umbel_future *batch[BATCH];
     size_t count = 0;
-    while (count < BATCH && !link_alone(list) && due(of_link(list->next), now)) {
+    while (count < BATCH && !link_alone(list) && ripe(of_link(list->next), bound)) {
         batch[count] = of_link(list->next);
-        to_slow(inbox, batch[count++]);
+        to_slow(inbox, batch[count++], now_ms);
     }
     if (count)
         lookup(inbox, batch, count);
@@ -289,7 +289,7 @@ void inbox_subscribed(struct inbox *inbox, uint64_t token)
 {
     if (token == TOKEN_CHANNEL)
         inbox->channel_ready = true;
-    while (look_at_head(inbox, &inbox->asked, asked_before, token))
+    while (look_at_head(inbox, &inbox->asked, asked_before, token, loop_now(inbox->loop)))
         ;
 }
 
@@ -308,11 +308,6 @@ static void look_up_flow(struct inbox *inbox, struct flow *flow)
     }
 }
 
-static bool always(const umbel_future *future, uint64_t last)
-{
-    return future->batch <= last;
-}
-
 void inbox_resubscribed(struct inbox *inbox)
 {
     inbox->channel_ready = true;
@@ -322,7 +317,7 @@ void inbox_resubscribed(struct inbox *inbox)
     link_init(&missed);
     while (!link_alone(&inbox->slow))
         move_to(&missed, of_link(inbox->slow.next));
-    while (look_at_head(inbox, &missed, always, UINT64_MAX))
+    while (look_at_head(inbox, &missed, asked_before, UINT64_MAX, loop_now(inbox->loop)))
         ;
 }
 
@@ -332,7 +327,7 @@ void inbox_tick(struct inbox *inbox, uint64_t now_ms)
         return;
     for (size_t i = 0; i < INBOX_FLOWS; i++)
         watch_late(inbox, &inbox->flows[i], now_ms);
-    while (look_at_head(inbox, &inbox->slow, due_before, now_ms))
+    while (look_at_head(inbox, &inbox->slow, due_before, now_ms, now_ms))
         ;
 }
 

@@ -1,0 +1,279 @@
+/* The whole client, its thread included, over memory:// with a thread that plays the worker. */
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <umbel.h>
+#include "client/future.h"
+#include "tests/stress/fake_worker.h"
+
+static struct {
+    char url[64];
+    struct fake_worker *worker;
+    umbel_client *client;
+} world;
+
+static void begin(void)
+{
+    snprintf(world.url, sizeof world.url, "memory://client-test-%d", (int)getpid());
+    world.worker = fake_worker_new(world.url);
+    world.client = umbel_connect(world.url, NULL);
+}
+
+static void end(void)
+{
+    umbel_close(world.client, 5);
+    fake_worker_free(world.worker);
+}
+
+TestSuite(client, .init = begin, .fini = end, .timeout = 20);
+TestSuite(client_alone, .timeout = 20);
+
+Test(client, a_task_comes_back_with_its_result)
+{
+    umbel_future *sum = umbel_submit(world.client, "add", UMBEL_ARGS(2, 3));
+    int64_t value = 0;
+    cr_assert_eq(umbel_get(sum, 5, &value), UMBEL_OK, "%s", umbel_error(sum));
+    cr_assert_eq(value, 5);
+    int8_t small = 0;
+    cr_assert_eq(umbel_get(sum, 5, &small), UMBEL_OK, "any number of times, as any type that fits");
+    cr_assert_eq(small, 5);
+    cr_assert_eq(umbel_future_state(sum), UMBEL_STATE_SUCCEEDED);
+    cr_assert_str_eq(umbel_error(sum), "");
+    umbel_future_free(sum);
+}
+
+Test(client, msgpack_goes_both_ways)
+{
+    umbel_future *sum =
+        umbel_submit(world.client, "add", UMBEL_ARGS(-2, 300000), .serializer = UMBEL_MSGPACK);
+    int64_t value = 0;
+    cr_assert_eq(umbel_get(sum, 5, &value), UMBEL_OK, "%s", umbel_error(sum));
+    cr_assert_eq(value, 299998);
+    umbel_future_free(sum);
+}
+
+Test(client, a_result_of_another_type_or_range_says_so)
+{
+    umbel_future *sum = umbel_submit(world.client, "add", UMBEL_ARGS(200, 300));
+    const char *text = NULL;
+    cr_assert_eq(umbel_get(sum, 5, &text), UMBEL_BAD_TYPE);
+    cr_assert(strstr(umbel_error(sum), "of type int"), "%s", umbel_error(sum));
+    uint8_t small = 7;
+    cr_assert_eq(umbel_get(sum, 5, &small), UMBEL_BAD_VALUE);
+    cr_assert_eq(small, 7);
+    umbel_future_free(sum);
+}
+
+Test(client, a_worker_that_answers_on_the_tasks_channel_alone_is_heard_soon)
+{
+    double since = clock_mono();
+    umbel_future *sum = umbel_submit(world.client, "python", UMBEL_ARGS(2, 3));
+    cr_assert_eq(umbel_get(sum, 5, NULL), UMBEL_OK, "%s", umbel_error(sum));
+    cr_assert_lt(clock_mono() - since, 1.0);
+    umbel_future_free(sum);
+}
+
+Test(client, a_future_from_a_bare_id_finds_what_is_stored_already)
+{
+    umbel_future *sum = umbel_submit(world.client, "add", UMBEL_ARGS(2, 3), .id = "known");
+    cr_assert_eq(umbel_get(sum, 5, NULL), UMBEL_OK);
+    umbel_future_free(sum);
+    umbel_future *again = umbel_future_from_id(world.client, "known");
+    int64_t value = 0;
+    cr_assert_eq(umbel_get(again, 5, &value), UMBEL_OK);
+    cr_assert_eq(value, 5);
+    umbel_future_free(again);
+}
+
+Test(client, a_wait_ends_at_its_deadline_and_the_future_lives_on)
+{
+    umbel_future *future = umbel_submit(world.client, "silent", UMBEL_ARGS(), .confirm = true);
+    double since = clock_mono();
+    cr_assert_eq(umbel_get(future, 0.2, NULL), UMBEL_TIMEOUT);
+    double waited = clock_mono() - since;
+    cr_assert(waited >= 0.2 && waited < 0.3, "%f", waited);
+    cr_assert(strstr(umbel_error(future), "within 0.2 s"), "%s", umbel_error(future));
+    cr_assert_eq(umbel_future_state(future), UMBEL_STATE_ACCEPTED);
+    cr_assert_eq(umbel_future_code(future), UMBEL_OK);
+    umbel_future_free(future);
+}
+
+Test(client, waiting_for_many_follows_its_mode)
+{
+    umbel_future *futures[] = {umbel_submit(world.client, "silent", UMBEL_ARGS()),
+                               umbel_submit(world.client, "add", UMBEL_ARGS(1, 1)),
+                               umbel_submit(world.client, "fail", UMBEL_ARGS())};
+    cr_assert_eq(umbel_wait(futures, 3, UMBEL_FIRST_COMPLETED, 5), UMBEL_OK);
+    cr_assert_eq(umbel_wait(futures, 3, UMBEL_FIRST_EXCEPTION, 5), UMBEL_OK);
+    cr_assert_eq(umbel_wait(futures, 2, UMBEL_FIRST_EXCEPTION, 0.1), UMBEL_TIMEOUT,
+                 "none of these two failed");
+    cr_assert_eq(umbel_wait(futures, 3, UMBEL_ALL_COMPLETED, 0.1), UMBEL_TIMEOUT);
+    cr_assert_eq(umbel_wait(futures + 1, 2, UMBEL_ALL_COMPLETED, 5), UMBEL_OK);
+    for (int i = 0; i < 3; i++)
+        umbel_future_free(futures[i]);
+}
+
+static void note(umbel_future *future, void *arg)
+{
+    cr_assert(umbel_done(future));
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+Test(client, callbacks_run_once_also_when_added_late)
+{
+    atomic_int calls = 0;
+    umbel_future *sum = umbel_submit(world.client, "add", UMBEL_ARGS(2, 3));
+    umbel_on_done(sum, note, &calls);
+    umbel_on_done(sum, note, &calls);
+    umbel_get(sum, 5, NULL);
+    umbel_on_done(sum, note, &calls);
+    double limit = clock_mono() + 5;
+    while (atomic_load(&calls) < 3 && clock_mono() < limit)
+        usleep(1000);
+    cr_assert_eq(atomic_load(&calls), 3);
+    umbel_future_free(sum);
+}
+
+static void submit_more(umbel_future *future, void *arg)
+{
+    umbel_client *client = world.client;
+    *(umbel_future **)arg = umbel_submit(client, "add", UMBEL_ARGS(20, 30));
+    cr_assert_eq(umbel_get(*(umbel_future **)arg, 5, NULL), UMBEL_TIMEOUT,
+                 "the background thread does not wait");
+    cr_assert_eq(umbel_close(client, 1), UMBEL_BAD_ARGUMENT, "nor for its own end");
+    umbel_future_free(future);
+}
+
+Test(client, a_callback_may_submit_and_give_back)
+{
+    _Atomic(umbel_future *) next = NULL;
+    umbel_future *sum = umbel_submit(world.client, "add", UMBEL_ARGS(2, 3));
+    umbel_on_done(sum, submit_more, &next);
+    double limit = clock_mono() + 5;
+    while (!atomic_load(&next) && clock_mono() < limit)
+        usleep(1000);
+    cr_assert(atomic_load(&next));
+    int64_t value = 0;
+    cr_assert_eq(umbel_get(atomic_load(&next), 5, &value), UMBEL_OK);
+    cr_assert_eq(value, 50);
+    umbel_future_free(atomic_load(&next));
+}
+
+Test(client, a_child_after_fork_is_told_so)
+{
+    umbel_future *sum = umbel_submit(world.client, "silent", UMBEL_ARGS());
+    pid_t child = fork();
+    if (child == 0) {
+        umbel_future *other = umbel_submit(world.client, "add", UMBEL_ARGS(1, 2));
+        bool good = umbel_future_code(other) == UMBEL_FORKED && umbel_get(sum, 1, NULL) == UMBEL_FORKED &&
+                    umbel_flush(world.client, 1) == UMBEL_FORKED &&
+                    umbel_close(world.client, 1) == UMBEL_FORKED;
+        umbel_future_free(sum);
+        _exit(good ? 0 : 1);
+    }
+    int status = 1;
+    waitpid(child, &status, 0);
+    cr_assert_eq(status, 0);
+    umbel_future_free(sum);
+}
+
+Test(client, progress_reaches_the_waiter)
+{
+    umbel_future *future = umbel_submit(world.client, "step", UMBEL_ARGS());
+    double limit = clock_mono() + 5;
+    while (umbel_future_state(future) != UMBEL_STATE_STARTED && clock_mono() < limit)
+        usleep(1000);
+    int64_t percent = 0;
+    cr_assert_eq(umbel_value_int(umbel_result(future), &percent), UMBEL_OK);
+    cr_assert_eq(percent, 50);
+    umbel_future_free(future);
+}
+
+Test(client_alone, callbacks_by_hand_wait_behind_a_descriptor)
+{
+    begin();
+    umbel_client_options options = {.broker = world.url, .manual_callbacks = true};
+    umbel_client *client = umbel_connect_with(&options);
+    atomic_int calls = 0;
+    umbel_future *sum = umbel_submit(client, "add", UMBEL_ARGS(2, 3));
+    umbel_on_done(sum, note, &calls);
+    struct pollfd ready = {.fd = umbel_client_fd(client), .events = POLLIN};
+    cr_assert_eq(poll(&ready, 1, 5000), 1);
+    cr_assert_eq(atomic_load(&calls), 0);
+    cr_assert_eq(umbel_client_dispatch(client), 1);
+    cr_assert_eq(atomic_load(&calls), 1);
+    cr_assert_eq(poll(&ready, 1, 0), 0);
+    umbel_future_free(sum);
+    umbel_close(client, 1);
+    end();
+}
+
+Test(client_alone, what_is_held_after_closing_answers_closed)
+{
+    begin();
+    umbel_client *client = umbel_connect(world.url, NULL);
+    umbel_future *done = umbel_submit(client, "add", UMBEL_ARGS(2, 3));
+    umbel_future *open = umbel_submit(client, "silent", UMBEL_ARGS());
+    umbel_get(done, 5, NULL);
+    cr_assert_eq(umbel_close(client, 5), UMBEL_OK);
+    int64_t value = 0;
+    cr_assert_eq(umbel_get(done, 1, &value), UMBEL_OK);
+    cr_assert_eq(value, 5);
+    cr_assert_eq(umbel_get(open, 1, NULL), UMBEL_CLOSED);
+    cr_assert(strstr(umbel_error(open), "closed"), "%s", umbel_error(open));
+    cr_assert_eq(umbel_forget(done), UMBEL_CLOSED);
+    umbel_future_free(open);
+    end();
+}
+
+Test(client_alone, a_url_that_cannot_be_used_is_every_calls_answer)
+{
+    umbel_client *client = umbel_connect("carrier-pigeon://home", NULL);
+    umbel_future *future = umbel_submit(client, "add", UMBEL_ARGS());
+    cr_assert_eq(umbel_future_code(future), UMBEL_BAD_URL);
+    cr_assert_eq(umbel_client_wait(client, 1), UMBEL_BAD_URL);
+    cr_assert_eq(umbel_flush(client, 1), UMBEL_BAD_URL);
+    cr_assert(strstr(umbel_client_error(client), "carrier-pigeon"), "%s", umbel_client_error(client));
+    cr_assert_eq(umbel_close(client, 1), UMBEL_BAD_URL);
+    umbel_future_free(future);
+}
+
+Test(client_alone, a_queue_nobody_made_is_named)
+{
+    umbel_client *client = umbel_connect("memory://nobody", NULL);
+    umbel_future *future = umbel_submit(client, "add", UMBEL_ARGS(), .queue = "math");
+    cr_assert_eq(umbel_get(future, 5, NULL), UMBEL_UNROUTABLE);
+    cr_assert(strstr(umbel_error(future), "queue 'math'"), "%s", umbel_error(future));
+    umbel_future_free(future);
+    future =
+        umbel_submit(client, "add", UMBEL_ARGS(), .queue = "math", .create_queue = true, .confirm = true);
+    cr_assert_eq(umbel_future_state(future), UMBEL_STATE_ACCEPTED);
+    umbel_future_free(future);
+    umbel_close(client, 1);
+}
+
+Test(client_alone, a_broker_that_is_away_ends_every_call_at_its_timeout)
+{
+    umbel_client_options options = {
+        .broker = "amqp://me:secret@127.0.0.1:1//", .backend = "memory://x", .timeout = 0.3};
+    umbel_client *client = umbel_connect_with(&options);
+    double since = clock_mono();
+    umbel_future *future = umbel_submit(client, "add", UMBEL_ARGS(), .confirm = true);
+    double waited = clock_mono() - since;
+    cr_assert(waited >= 0.29 && waited < 0.4, "%f", waited);
+    cr_assert_eq(umbel_future_code(future), UMBEL_BROKER_AWAY);
+    cr_assert(strstr(umbel_error(future), "127.0.0.1") && !strstr(umbel_error(future), "secret"), "%s",
+              umbel_error(future));
+    cr_assert_eq(umbel_client_wait(client, 0.1), UMBEL_TIMEOUT);
+    umbel_future_free(future);
+    since = clock_mono();
+    umbel_close(client, 0.3);
+    cr_assert_lt(clock_mono() - since, 0.4);
+}
+
+Test(client_alone, a_future_is_small)
+{
+    cr_assert_leq(sizeof(umbel_future), 512);
+}

@@ -1,0 +1,190 @@
+#include "tests/unit/client_rig.h"
+
+static umbel_future *accepted(struct rig *rig, const char *id)
+{
+    umbel_future *future = rig_submit(rig, id);
+    rig_published(rig, rig->sent_count - 1, UMBEL_OK, NULL);
+    return future;
+}
+
+Test(inbox, a_notice_ends_the_wait)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = accepted(rig, "a");
+    rig_notice(rig, "b", RESULT_SUCCESS, "1");
+    cr_assert(!umbel_done(future));
+    rig_notice(rig, "a", RESULT_SUCCESS, "5");
+    int64_t value = 0;
+    cr_assert_eq(umbel_get(future, 0, &value), UMBEL_OK);
+    cr_assert_eq(value, 5);
+    rig_notice(rig, "a", RESULT_FAILURE, "null");
+    cr_assert_eq(umbel_future_state(future), UMBEL_STATE_SUCCEEDED, "the first end stays");
+    cr_assert_eq(rig->engine->inbox.roster.count, 0);
+    umbel_future_free(future);
+    rig_free(rig);
+}
+
+Test(inbox, a_failure_is_told_with_its_type_and_message)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = accepted(rig, "a");
+    rig_notice(rig, "a", RESULT_FAILURE,
+               "{\"exc_type\": \"ValueError\", \"exc_message\": [\"bad\"], \"exc_module\": \"builtins\"}");
+    cr_assert_eq(umbel_get(future, 0, NULL), UMBEL_FAILED);
+    cr_assert_str_eq(umbel_error(future), "task math.add[a] failed: ValueError: bad");
+    cr_assert_str_eq(umbel_error_type(future), "ValueError");
+    cr_assert_str_eq(umbel_error_message(future), "bad");
+    cr_assert_null(umbel_result(future));
+    umbel_future_free(future);
+    rig_free(rig);
+}
+
+Test(inbox, progress_is_seen_and_does_not_end_the_wait)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = accepted(rig, "a");
+    int64_t percent = 0;
+    cr_assert_null(umbel_result(future));
+    rig_notice(rig, "a", RESULT_CUSTOM, "50");
+    cr_assert_eq(umbel_future_state(future), UMBEL_STATE_STARTED);
+    cr_assert_eq(umbel_value_int(umbel_result(future), &percent), UMBEL_OK);
+    cr_assert_eq(percent, 50);
+    rig_notice(rig, "a", RESULT_CUSTOM, "60");
+    umbel_value_int(umbel_result(future), &percent);
+    cr_assert_eq(percent, 60);
+    cr_assert(!umbel_done(future));
+    rig_notice(rig, "a", RESULT_RETRY, "null");
+    cr_assert_eq(umbel_future_state(future), UMBEL_STATE_RETRYING);
+    umbel_future_free(future);
+    rig_send(rig);
+    rig_free(rig);
+}
+
+Test(inbox, two_futures_of_one_id_are_both_answered)
+{
+    struct rig *rig = rig_new();
+    umbel_future *first = accepted(rig, "a"), *second = umbel_future_from_id(rig->client, "a");
+    rig_send(rig);
+    rig_notice(rig, "a", RESULT_SUCCESS, "5");
+    cr_assert(umbel_done(first) && umbel_done(second));
+    umbel_future_free(first);
+    umbel_future_free(second);
+    rig_free(rig);
+}
+
+Test(inbox, what_is_late_is_watched_then_read_and_unwatched_at_the_end)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = accepted(rig, "a");
+    rig_tick(rig, 10);
+    cr_assert_eq(rig->watched_count, 0);
+    rig_tick(rig, 60);
+    cr_assert_eq(rig->watched_count, 1);
+    cr_assert_eq(rig->looked_up_count, 0, "only when the subscription is in force");
+    inbox_subscribed(&rig->engine->inbox, rig->watch_token);
+    cr_assert_eq(rig->looked_up_count, 1);
+    rig_notice(rig, "a", RESULT_SUCCESS, "5");
+    cr_assert(umbel_done(future));
+    cr_assert_eq(rig->unwatched_count, 1);
+    umbel_future_free(future);
+    rig_free(rig);
+}
+
+Test(inbox, a_bare_id_is_watched_at_once)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = umbel_future_from_id(rig->client, "somebody-elses");
+    rig_send(rig);
+    rig_tick(rig, 0);
+    cr_assert_eq(rig->watched_count, 1);
+    cr_assert_str_eq(rig->watched[0], "somebody-elses");
+    umbel_future_free(future);
+    rig_send(rig);
+    cr_assert_eq(rig->unwatched_count, 1);
+    rig_free(rig);
+}
+
+Test(inbox, what_is_not_its_turn_yet_is_not_late)
+{
+    struct rig *rig = rig_new();
+    umbel_future *futures[] = {accepted(rig, "a"), accepted(rig, "b"), accepted(rig, "c")};
+    rig_notice(rig, "a", RESULT_SUCCESS, "1");
+    rig->engine->inbox.flows[futures[0]->flow].answered_ms += 60; /* it was answered just now */
+    rig_tick(rig, 60);
+    cr_assert_eq(rig->watched_count, 0, "b and c stand behind a");
+    for (int i = 0; i < 3; i++)
+        umbel_future_free(futures[i]);
+    rig_send(rig);
+    rig_free(rig);
+}
+
+Test(inbox, what_was_passed_over_is_late)
+{
+    struct rig *rig = rig_new();
+    umbel_future *futures[] = {accepted(rig, "a"), accepted(rig, "b"), accepted(rig, "c")};
+    rig_notice(rig, "b", RESULT_SUCCESS, "1");
+    rig->engine->inbox.flows[futures[0]->flow].answered_ms += 60;
+    rig_tick(rig, 60);
+    cr_assert_eq(rig->watched_count, 1);
+    cr_assert_str_eq(rig->watched[0], "a");
+    for (int i = 0; i < 3; i++)
+        umbel_future_free(futures[i]);
+    rig_send(rig);
+    rig_free(rig);
+}
+
+Test(inbox, everything_is_read_after_the_backend_came_back)
+{
+    struct rig *rig = rig_new();
+    umbel_future *first = accepted(rig, "a");
+    rig_tick(rig, 60);
+    inbox_subscribed(&rig->engine->inbox, rig->watch_token);
+    umbel_future *second = accepted(rig, "b");
+    rig->looked_up_count = 0;
+    inbox_resubscribed(&rig->engine->inbox);
+    cr_assert_eq(rig->looked_up_count, 2);
+    umbel_future_free(first);
+    umbel_future_free(second);
+    rig_send(rig);
+    rig_free(rig);
+}
+
+Test(inbox, a_watched_one_is_read_again_after_half_a_minute)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = accepted(rig, "a");
+    rig_tick(rig, 60);
+    inbox_subscribed(&rig->engine->inbox, rig->watch_token);
+    rig->looked_up_count = 0;
+    rig_tick(rig, 20000);
+    cr_assert_eq(rig->looked_up_count, 0);
+    rig_tick(rig, 31000);
+    cr_assert_eq(rig->looked_up_count, 1);
+    umbel_future_free(future);
+    rig_send(rig);
+    rig_free(rig);
+}
+
+Test(inbox, forgetting_deletes_the_result_and_ends_the_waiting)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = accepted(rig, "a");
+    cr_assert_eq(umbel_forget(future), UMBEL_OK);
+    rig_send(rig);
+    cr_assert_str_eq(rig->forgotten, "a");
+    cr_assert_eq(rig->engine->inbox.roster.count, 0);
+    rig_free(rig);
+}
+
+Test(inbox, a_notice_that_is_none_is_left_alone)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = accepted(rig, "a");
+    inbox_notice(&rig->engine->inbox, STR("{\"status\": \"SUCC"));
+    inbox_notice(&rig->engine->inbox, STR(""));
+    inbox_notice(&rig->engine->inbox, STR("\xff\xff\xff"));
+    cr_assert(!umbel_done(future));
+    umbel_future_free(future);
+    rig_send(rig);
+    rig_free(rig);
+}
