@@ -89,16 +89,21 @@ Test(outbox, a_message_past_its_deadline_fails_and_its_late_confirm_is_swallowed
 {
     struct rig *rig = rig_new();
     umbel_future *future = rig_submit(rig, "a");
+    umbel_future *patient = umbel_submit(rig->client, "math.add", UMBEL_ARGS(), .timeout = 60);
+    rig_send(rig);
     rig_tick(rig, 900);
     cr_assert_eq(umbel_future_state(future), UMBEL_STATE_SENDING);
     rig_tick(rig, 1100);
     cr_assert_eq(umbel_future_code(future), UMBEL_BROKER_AWAY);
     cr_assert(strstr(umbel_error(future), "does not confirm"), "%s", umbel_error(future));
-    cr_assert_eq(umbel_flush(rig->client, 0), UMBEL_BROKER_AWAY);
     rig_published(rig, 0, UMBEL_OK, NULL);
     cr_assert_eq(umbel_future_code(future), UMBEL_BROKER_AWAY);
+    cr_assert_eq(umbel_flush(rig->client, 0), UMBEL_TIMEOUT, "the other one is still out");
+    rig_published(rig, 1, UMBEL_OK, NULL);
+    cr_assert_eq(umbel_flush(rig->client, 0), UMBEL_BROKER_AWAY);
     cr_assert_eq(rig->engine->outbox.used, 0);
     umbel_future_free(future);
+    umbel_future_free(patient);
     rig_free(rig);
 }
 
