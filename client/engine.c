@@ -36,6 +36,7 @@ static void arm(struct engine *engine)
 static void on_turn(void *self)
 {
     struct engine *engine = self;
+    outbox_resume(&engine->outbox);
     outbox_turn(&engine->outbox);
     inbox_turn(&engine->inbox);
     arm(engine);

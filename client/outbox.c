@@ -179,6 +179,7 @@ static int publish(struct outbox *outbox, struct record *record)
     int code = outbox->transport->ops->publish(outbox->transport, &record->msg, delay_of(record),
                                                record->flags, (uint64_t)(uintptr_t)record);
     record->sent = code == UMBEL_OK;
+    outbox->in_flight += record->sent;
     if (record->sent && wants)
         inbox_expect(outbox->inbox, record->future, record->msg.queue);
     return code;
@@ -189,10 +190,22 @@ static bool comes_back(int code)
     return code == UMBEL_BUSY || code == UMBEL_BROKER_AWAY || code == UMBEL_BROKER_BLOCKED;
 }
 
+static bool window_open(struct outbox *outbox)
+{
+    outbox->window_full = outbox->in_flight >= (outbox->window_full ? OUTBOX_WINDOW / 2 : OUTBOX_WINDOW);
+    return !outbox->window_full;
+}
+
+void outbox_resume(struct outbox *outbox)
+{
+    if (outbox->window_full)
+        outbox_send(outbox);
+}
+
 /* A record that was given up while it waited here has nobody behind it. */
 void outbox_send(struct outbox *outbox)
 {
-    while (outbox->to_send.first) {
+    while (outbox->to_send.first && window_open(outbox)) {
         struct record *record = outbox->to_send.first;
         int code = record->given_up ? UMBEL_OK : publish(outbox, record);
         if (comes_back(code))
@@ -209,6 +222,7 @@ void outbox_published(struct outbox *outbox, uint64_t token, int code, const cha
 {
     struct record *record = (struct record *)(uintptr_t)token;
     record->sent = false;
+    outbox->in_flight--;
     if (record->given_up) {
         recycle(outbox, record);
     } else if (code != UMBEL_BROKER_AWAY || (record->flags & PUBLISH_UNCONFIRMED)) {
