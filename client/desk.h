@@ -2,8 +2,7 @@
  * a time.
  *
  * A command's struct begins with its desk, and its events begin with desk_events' first rows. Each step
- * starts something and then waits with desk_wait until a condition of its own holds; every step has an end.
- */
+ * starts something and then waits with desk_wait until a condition of its own holds; every step has an end. */
 #ifndef CLIENT_DESK_H
 #define CLIENT_DESK_H
 

@@ -1,5 +1,4 @@
-/* fork_mark.c: see fork_mark.h. MADV_WIPEONFORK needs Linux 4.14; elsewhere the pid is asked for each time.
- */
+/* fork_mark.c: see fork_mark.h. MADV_WIPEONFORK needs Linux 4.14; elsewhere the pid is asked for each time. */
 #include "client/fork_mark.h"
 
 #include <stdint.h>

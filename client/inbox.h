@@ -8,8 +8,7 @@
  * A task is not late while its queue flows: when a later one of the same queue has not been answered yet, it
  * is simply not its turn. Without this rule a deep queue would cost a subscription for every task in it.
  *
- * A future is in here from the moment its message is given to the transport until it is done or given back.
- */
+ * A future is in here from the moment its message is given to the transport until it is done or given back. */
 #ifndef CLIENT_INBOX_H
 #define CLIENT_INBOX_H
 

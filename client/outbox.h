@@ -75,8 +75,7 @@ void outbox_spare(struct outbox *outbox, struct record *record);
 /* Takes the record, or waits for room until its deadline (not at all with `patient` false). UMBEL_OK,
  * UMBEL_BUSY, UMBEL_TOO_LARGE, UMBEL_CLOSED. */
 int outbox_put(struct outbox *outbox, struct record *record, bool patient);
-/* Waits until all that was put before is settled. UMBEL_TIMEOUT, or the first failure's code with its text.
- */
+/* Waits until all that was put before is settled. UMBEL_TIMEOUT, or the first failure's code with its text. */
 int outbox_flush(struct outbox *outbox, double seconds, char why[OUTBOX_WHY]);
 /* From now on outbox_put answers UMBEL_CLOSED, and whoever waits in it too. */
 void outbox_shut(struct outbox *outbox);

@@ -20,8 +20,7 @@ void roster_fini(struct roster *roster)
     roster->buckets = NULL;
 }
 
-/* FNV-1a over eight bytes at a time, then the rest. Ids are the caller's own: nobody gains from collisions.
- */
+/* FNV-1a over eight bytes at a time, then the rest. Ids are the caller's own: nobody gains from collisions. */
 uint64_t roster_hash(umbel_str id)
 {
     uint64_t hash = 0xcbf29ce484222325u;

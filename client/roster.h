@@ -1,5 +1,4 @@
-/* roster.h: the futures that wait for a result, by id. Several may wait for one id. Background thread only.
- */
+/* roster.h: the futures that wait for a result, by id. Several may wait for one id. Background thread only. */
 #ifndef CLIENT_ROSTER_H
 #define CLIENT_ROSTER_H
 

@@ -44,7 +44,7 @@ typedef struct umbel_submit_options {
     double expires;      /* not run when it starts later than this many seconds from now; 0 = never */
     double countdown;    /* not before this many seconds from now; 0 = at once */
     int priority;        /* 0 to 255, higher first, where the queue has priorities */
-    umbel_switch ignore_result; /* UMBEL_ON: the worker stores nothing and umbel_get answers once it is accepted */
+    umbel_switch ignore_result; /* UMBEL_ON: the worker stores nothing; done, with null, once it is accepted */
     const umbel_value *headers; /* a map of headers of your own; borrowed during the call */
     umbel_serializer serializer;
     const char *shadow;     /* another name for logs and monitors */
@@ -111,19 +111,22 @@ UMBEL_API bool umbel_done(umbel_future *future);
 UMBEL_API umbel_state umbel_future_state(umbel_future *future);
 UMBEL_API int umbel_future_code(umbel_future *future); /* UMBEL_OK while nothing failed */
 UMBEL_API const char *umbel_future_id(umbel_future *future);
-/* One sentence: what happened, to which task, what to do. "" while nothing failed. Borrowed from the future. */
+/* One sentence: what happened, to which task, what to do. "" while nothing failed. Borrowed from the future; what
+ * umbel_get just answered on this thread (a timeout, a result that does not fit) only until its next call. */
 UMBEL_API const char *umbel_error(umbel_future *future);
 UMBEL_API const char *umbel_error_type(umbel_future *future);    /* "ValueError"; NULL when it did not fail */
 UMBEL_API const char *umbel_error_message(umbel_future *future); /* its first argument as text; NULL likewise */
 UMBEL_API const char *umbel_traceback(umbel_future *future);     /* NULL when there is none */
-/* The result, or the meta of a custom state (progress); NULL when there is none yet. Borrowed from the future. */
+/* The result, or the meta of a custom state (progress); NULL when there is none yet. Borrowed from the future; a meta
+ * only until the next umbel_result on this future. */
 UMBEL_API const umbel_value *umbel_result(umbel_future *future);
 /* Runs `call` once when the future is done (at once when it already is, on the calling thread). Otherwise it runs on
  * the background thread, which it must not block, or in umbel_client_dispatch. Several may be added. */
 UMBEL_API int umbel_on_done(umbel_future *future, void (*call)(umbel_future *future, void *arg), void *arg);
 /* Waits for many. UMBEL_OK when the mode is satisfied, else UMBEL_TIMEOUT. */
 UMBEL_API int umbel_wait(umbel_future *const *futures, size_t count, umbel_wait_mode mode, double timeout);
-/* Gives the handle back. The task goes on; its result is no longer waited for. NULL is allowed. */
+/* Gives the handle back. The task goes on; its result is no longer waited for, and callbacks that have not run by then
+ * are dropped. NULL is allowed. */
 UMBEL_API void umbel_future_free(umbel_future *future);
 /* Deletes the stored result in the backend, then as umbel_future_free. */
 UMBEL_API int umbel_forget(umbel_future *future);
