@@ -56,6 +56,10 @@ static bool take_option(struct call *call, int letter, char *value, int argc, ch
         return console_seconds(value, &options->expires);
     case 'd':
         return console_seconds(value, &options->countdown);
+    case 'T':
+        return console_seconds(value, &options->time_limit);
+    case 'S':
+        return console_seconds(value, &options->soft_time_limit);
     case 'p':
         return take_whole(value, &options->priority);
     case 's':
@@ -99,6 +103,8 @@ static int parse_line(struct call *call, int argc, char **argv)
         {"expires", required_argument, NULL, 'e'},
         {"countdown", required_argument, NULL, 'd'},
         {"priority", required_argument, NULL, 'p'},
+        {"time-limit", required_argument, NULL, 'T'},
+        {"soft-time-limit", required_argument, NULL, 'S'},
         {"serializer", required_argument, NULL, 's'},
         {"timeout", required_argument, NULL, 't'},
         {"create-queue", no_argument, NULL, 'c'},
@@ -232,7 +238,10 @@ static int send_only(umbel_client *client, const struct call *call, umbel_argume
     options.confirm = true;
     umbel_future *future = umbel_submit_with(client, call->name, arguments, &options);
     int code = future ? umbel_future_code(future) : UMBEL_NO_MEMORY;
-    if (code == UMBEL_OK && umbel_future_state(future) == UMBEL_STATE_SENDING)
+    umbel_state state = future ? umbel_future_state(future) : UMBEL_STATE_UNSENT;
+    if (state == UMBEL_STATE_SUCCEEDED || state == UMBEL_STATE_FAILED || state == UMBEL_STATE_REVOKED)
+        code = UMBEL_OK; /* it was quick; its end is not asked for here */
+    else if (code == UMBEL_OK && state == UMBEL_STATE_SENDING)
         code = UMBEL_TIMEOUT;
     if (code == UMBEL_OK)
         puts(umbel_future_id(future));
@@ -313,6 +322,8 @@ const struct command cmd_call = {
              "      --countdown SECONDS\n"
              "                       do not run it before\n"
              "      --priority N     0 to 255, higher first, where the queue has priorities\n"
+             "      --time-limit SECONDS, --soft-time-limit SECONDS\n"
+             "                       instead of the task's own\n"
              "      --create-queue   declare the queue when it is missing\n"
              "      --ignore-result  the worker stores no result\n"
              "      --serializer NAME\n"

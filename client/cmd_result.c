@@ -71,8 +71,16 @@ static void on_resubscribed(void *self)
     look_up(self);
 }
 
+/* Commands and subscriptions may be two connections: what was asked before both were up got no answer. */
+static void on_state(void *self, enum backend_state state, int code, const char *why)
+{
+    desk_backend_state(self, state, code, why);
+    if (state == BACKEND_UP)
+        look_up(self);
+}
+
 static const struct backend_events events = {
-    .state = desk_backend_state,
+    .state = on_state,
     .found = on_found,
     .notice = on_notice,
     .subscribed = on_subscribed,

@@ -38,7 +38,7 @@ class Errors(OnSqlite):
         self.refused("carrier-pigeon", "amqp", "sqlite", broker="carrier-pigeon://home")
 
     def test_a_url_that_is_none(self):
-        self.refused("http", broker="http//")
+        self.refused("scheme", broker="http//")
 
     def test_a_pool_that_does_not_exist_names_those_that_do(self):
         worker = self.worker("-P", "gevent", ready=False)
