@@ -178,9 +178,12 @@ static void run_until(struct worker *worker, const bool *flag, double seconds)
     uv_run(&worker->loop.uv, UV_RUN_NOWAIT);
 }
 
+/* What run_until waits for has come, perhaps from a hook just before the loop would sleep: it shall not. */
 static void on_closed(void *self)
 {
-    ((struct worker *)self)->closed = true;
+    struct worker *worker = self;
+    worker->closed = true;
+    loop_stop(&worker->loop);
 }
 
 /* ---- what the consumer tells
@@ -244,6 +247,8 @@ static void on_pool_stopped(void *self)
 {
     struct worker *worker = self;
     worker->pool_stopped = true;
+    if (worker->ending)
+        loop_stop(&worker->loop);
     if (worker->stop.stage == STOP_NOT) {
         log_line(&worker->sink.log, UMBEL_ERROR, "worker",
                  "the pool has ended by itself: the fork server is gone");
@@ -441,6 +446,7 @@ static void work(struct worker *worker)
     if (!worker->backend)
         consumer_start(&worker->consumer);
     loop_run(&worker->loop);
+    worker->ending = true;
     const struct consumer_counts *counts = &worker->consumer.counts;
     log_line(
         &worker->sink.log, UMBEL_INFO, "worker",

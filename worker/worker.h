@@ -34,6 +34,7 @@ struct worker {
     struct stop stop;
 
     bool broker_was_up, backend_was_up, pool_stopped, closed;
+    bool ending; /* the duties are being ended */
     enum transport_state broker_state; /* as last told */
     enum backend_state backend_state;
 };
