@@ -29,6 +29,7 @@ struct consumer_events {
     void (*consuming)(void *self); /* every queue, for the first time */
     void (*idle)(void *self);      /* after consumer_drain: nothing is in hand any more */
     void (*pool_stopped)(void *self);
+    void (*pool_lost)(void *self, const char *why); /* it can make no children any more */
 };
 
 struct consumer_counts {

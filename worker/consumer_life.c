@@ -246,6 +246,12 @@ static void on_pool_stopped(void *self)
     consumer->events->pool_stopped(consumer->self);
 }
 
+static void on_pool_lost(void *self, const char *why)
+{
+    struct consumer *consumer = self;
+    consumer->events->pool_lost(consumer->self, why);
+}
+
 const struct pool_events consumer_pool_events = {
     .started = on_started,
     .finished = consumer_finished,
@@ -254,6 +260,7 @@ const struct pool_events consumer_pool_events = {
     .room = on_pool_room,
     .child_ended = on_child_ended,
     .stopped = on_pool_stopped,
+    .lost = on_pool_lost,
 };
 
 /* ---- the flow

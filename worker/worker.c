@@ -249,11 +249,15 @@ static void on_pool_stopped(void *self)
     worker->pool_stopped = true;
     if (worker->ending)
         loop_stop(&worker->loop);
-    if (worker->stop.stage == STOP_NOT) {
-        log_line(&worker->sink.log, UMBEL_ERROR, "worker",
-                 "the pool has ended by itself: the fork server is gone");
-        stop_request(&worker->stop, "nothing can be run any more", EXIT_SOFTWARE);
-    }
+}
+
+/* Nothing can be run any more: what is in hand is settled, the rest goes back, somebody starts the worker
+ * anew. */
+static void on_pool_lost(void *self, const char *why)
+{
+    struct worker *worker = self;
+    if (worker->stop.stage == STOP_NOT)
+        stop_request(&worker->stop, why && *why ? why : "the pool is lost", EXIT_SOFTWARE);
 }
 
 static const struct consumer_events consumer_events = {
@@ -262,6 +266,7 @@ static const struct consumer_events consumer_events = {
     .consuming = on_consuming,
     .idle = on_idle,
     .pool_stopped = on_pool_stopped,
+    .pool_lost = on_pool_lost,
 };
 
 /* ---- consumer and its three parts

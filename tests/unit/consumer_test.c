@@ -170,7 +170,13 @@ static void on_idle(void *self)
     world.idle = true;
 }
 
-static const struct consumer_events events = {on_transport, on_backend, on_nothing, on_idle, on_nothing};
+static void on_lost(void *self, const char *why)
+{
+    (void)self, (void)why;
+}
+
+static const struct consumer_events events = {on_transport, on_backend, on_nothing,
+                                              on_idle,      on_nothing, on_lost};
 
 static void never_run(umbel_task *task)
 {
