@@ -124,12 +124,29 @@ static int read_extra(struct arena *arena, struct message *msg, umbel_str name, 
     return make_text_honest(copy) ? message_set_extra(arena, msg, name, copy) : UMBEL_BAD_MESSAGE;
 }
 
+/* Only shown, never decided by. Celery writes them from the arguments, lone surrogates included: such a text
+ * is left out, so that the task still runs and can say which argument is wrong. */
+static bool is_cosmetic(umbel_str name)
+{
+    static const char *const names[] = {"argsrepr", "kwargsrepr", "shadow", "origin", "lang"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_equal(name, str_of(names[i])))
+            return true;
+    return false;
+}
+
+static int read_field(umbel_str *field, umbel_str name, const umbel_value *value)
+{
+    int code = umbel_value_kind(value) == UMBEL_NULL ? UMBEL_OK : read_text(field, value);
+    return code != UMBEL_OK && is_cosmetic(name) ? UMBEL_OK : code;
+}
+
 int message_read_header(struct arena *arena, struct message *msg, umbel_str name, const umbel_value *value)
 {
     bool is_void = umbel_value_kind(value) == UMBEL_NULL;
     for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
         if (message_fields[i].header.data && str_equal(name, message_fields[i].header))
-            return is_void ? UMBEL_OK : read_text(message_field(msg, i), value);
+            return read_field(message_field(msg, i), name, value);
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (str_equal(name, rows[i].name))

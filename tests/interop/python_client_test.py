@@ -51,8 +51,10 @@ class PythonClient(OnCluster):
                 value = [value]
             return value
         self.assertEqual(self.get("echo", (nest(20),)), nest(20))
-        with self.assertRaises(ValueError):
+        with self.assertRaises(Exception) as caught:
             self.get("echo", (nest(200),))
+        self.assertIn("too deep", str(caught.exception))
+        self.wait_parked(1)
         self.assertEqual(self.get("math.add", (2, 3)), 5)
 
     def test_nan_and_infinity_as_python_writes_them(self):
@@ -80,10 +82,14 @@ class PythonClient(OnCluster):
         self.assertEqual(self.get("type.text", ("\U0001f33f",)), "\U0001f33f")
 
     def test_bytes_travel_as_msgpack(self):
-        self.worker()
+        self.worker("--result-serializer", "msgpack")
         self.app.conf.result_serializer = "msgpack"
         data = bytes(range(256))
         self.assertEqual(self.get("type.size", (data,), serializer="msgpack"), 256)
+        self.assertEqual(self.get("echo", (data,), serializer="msgpack"), data)
+        self.assertEqual(self.get("give.bytes", (3,), serializer="msgpack"), b"\0\1\2")
+        with self.assertRaises(ValueError):
+            self.get("fail", ("ValueError", "as msgpack"), serializer="msgpack")
 
     def test_bytes_in_json_take_kombus_typed_form(self):
         self.worker()
@@ -220,9 +226,12 @@ class PythonClient(OnCluster):
         self.assertEqual(self.get("math.add", (2, 3), countdown=2), 5)
         self.assertGreater(time.monotonic() - began, 1)
 
-    def test_compressed_bodies(self):
+    def test_compressed_bodies_are_refused_by_name_and_parked(self):
         self.worker()
-        self.assertEqual(self.get("echo", ("x" * 10000,), compression="gzip"), "x" * 10000)
+        with self.assertRaises(Exception) as caught:
+            self.get("echo", ("x" * 10000,), compression="gzip")
+        self.assertIn("compressed", str(caught.exception))
+        self.wait_parked(1)
 
     def test_many_at_once(self):
         self.worker()

@@ -134,6 +134,18 @@ Test(message, text_that_is_not_utf8_is_refused_where_known_and_bytes_elsewhere)
     cr_assert_eq(message_pack(&out, &msg), UMBEL_OK);
 }
 
+Test(message, a_text_that_is_only_shown_is_left_out_when_it_is_none)
+{
+    struct message msg;
+    message_init(&msg);
+    umbel_value surrogate = {.kind = UMBEL_STRING, .as.str = STR("('bad \xed\xa0\x80 text',)")};
+    cr_assert_eq(message_read_header(&arena, &msg, STR("argsrepr"), &surrogate), UMBEL_OK);
+    cr_assert_eq(message_read_header(&arena, &msg, STR("kwargsrepr"), &surrogate), UMBEL_OK);
+    cr_assert_null(msg.argsrepr.data);
+    cr_assert_null(msg.kwargsrepr.data);
+    cr_assert_eq(message_read_header(&arena, &msg, STR("task"), &surrogate), UMBEL_BAD_MESSAGE);
+}
+
 Test(message, headers_are_bounded_in_number)
 {
     struct message msg;
