@@ -114,6 +114,7 @@ static void backend_state(void *self, enum backend_state state, int code, const 
 {
     struct engine *engine = self;
     note_reach(engine, &engine->results, state == BACKEND_UP, state == BACKEND_FAILED, code, why);
+    inbox_reach(&engine->inbox, state == BACKEND_UP);
 }
 
 static void backend_found(void *self, uint64_t token, int code, umbel_str id, umbel_str payload)
@@ -122,6 +123,8 @@ static void backend_found(void *self, uint64_t token, int code, umbel_str id, um
     (void)token, (void)id;
     if (code == UMBEL_OK && payload.size)
         inbox_notice(&engine->inbox, payload);
+    else if (code != UMBEL_OK)
+        inbox_unread(&engine->inbox);
 }
 
 static void backend_notice(void *self, umbel_str payload)

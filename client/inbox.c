@@ -1,5 +1,6 @@
 /* inbox.c: see inbox.h. The backend may be away at any time: it restores its subscriptions and says so, and
- * then everything is looked up; so no answer of the backend needs to be waited for here. */
+ * then everything is looked up, again when that had no answer; so nothing of the backend is waited for here.
+ */
 #include "client/inbox.h"
 
 #include <assert.h>
@@ -308,9 +309,9 @@ static void look_up_flow(struct inbox *inbox, struct flow *flow)
     }
 }
 
-void inbox_resubscribed(struct inbox *inbox)
+static void look_up_all(struct inbox *inbox)
 {
-    inbox->channel_ready = true;
+    inbox->unread = false;
     for (size_t i = 0; i < INBOX_FLOWS; i++)
         look_up_flow(inbox, &inbox->flows[i]);
     struct link missed; /* so that each is looked at once, though look_at_head adds to `slow` */
@@ -321,6 +322,35 @@ void inbox_resubscribed(struct inbox *inbox)
         ;
 }
 
+void inbox_resubscribed(struct inbox *inbox)
+{
+    inbox->channel_ready = true;
+    look_up_all(inbox);
+}
+
+/* The connection that listens may be back before the one that reads: then the look that `resubscribed` asks
+ * for fails, and no notice will ever come for what was stored meanwhile. */
+void inbox_unread(struct inbox *inbox)
+{
+    if (inbox->unread)
+        return;
+    inbox->unread = true;
+    inbox->unread_ms = loop_now(inbox->loop) + INBOX_AGAIN_MS;
+    loop_mark(inbox->loop, inbox->turn);
+}
+
+void inbox_reach(struct inbox *inbox, bool reachable)
+{
+    inbox->reachable = reachable;
+    if (reachable && inbox->unread)
+        look_up_all(inbox);
+}
+
+static bool is_to_be_read_again(const struct inbox *inbox)
+{
+    return inbox->unread && inbox->reachable;
+}
+
 void inbox_tick(struct inbox *inbox, uint64_t now_ms)
 {
     if (!inbox->backend)
@@ -329,6 +359,8 @@ void inbox_tick(struct inbox *inbox, uint64_t now_ms)
         watch_late(inbox, &inbox->flows[i], now_ms);
     while (look_at_head(inbox, &inbox->slow, due_before, now_ms, now_ms))
         ;
+    if (is_to_be_read_again(inbox) && inbox->unread_ms <= now_ms)
+        look_up_all(inbox);
 }
 
 static uint64_t earlier(uint64_t due, const struct link *list)
@@ -341,7 +373,7 @@ static uint64_t earlier(uint64_t due, const struct link *list)
 
 uint64_t inbox_due(const struct inbox *inbox)
 {
-    uint64_t due = earlier(UINT64_MAX, &inbox->slow);
+    uint64_t due = earlier(is_to_be_read_again(inbox) ? inbox->unread_ms : UINT64_MAX, &inbox->slow);
     for (size_t i = 0; i < INBOX_FLOWS; i++)
         due = earlier(due, &inbox->flows[i].waiting);
     return due;

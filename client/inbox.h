@@ -3,7 +3,8 @@
  * Umbel's workers publish each result on the client's own channel as well, so the usual answer needs no
  * subscription of its own. Python's workers publish on the task's channel alone: a task that is unanswered
  * after 50 ms, and a future made from a bare id, is watched there too, many in one command, and then read,
- * since it may have been answered before. The slow look every 30 s is the net under all of it.
+ * since it may have been answered before. A look that the backend could not answer is repeated once it is
+ * back. The slow look every 30 s is the net under all of it.
  *
  * A task is not late while its queue flows: when a later one of the same queue has not been answered yet, it
  * is simply not its turn. Without this rule a deep queue would cost a subscription for every task in it.
@@ -19,7 +20,13 @@
 #include "client/roster.h"
 #include "client/waker.h"
 
-enum { INBOX_FLOWS = 64, INBOX_LATE_MS = 50, INBOX_SLOW_MS = 30000, INBOX_CHANNEL_MS = 1000 };
+enum {
+    INBOX_FLOWS = 64,
+    INBOX_LATE_MS = 50,
+    INBOX_SLOW_MS = 30000,
+    INBOX_CHANNEL_MS = 1000,
+    INBOX_AGAIN_MS = 1000
+};
 
 /* What is outstanding on the queues that share a hash: in order of publishing. */
 struct flow {
@@ -50,6 +57,9 @@ struct inbox {
     uint64_t batch;
     uint64_t channel_deadline_ms;
     bool channel_ready;
+    bool reachable;                        /* the backend answers look-ups */
+    bool unread;                           /* some look-up had no answer */
+    uint64_t unread_ms;                    /* when all are looked up again, while it is reachable */
     umbel_future *turn_first, **turn_last; /* to be announced or unwatched at the turn's end */
 };
 
@@ -82,6 +92,10 @@ void inbox_notice(struct inbox *inbox, umbel_str payload);
 void inbox_subscribed(struct inbox *inbox, uint64_t token);
 /* Anything may have been missed: look everything up. */
 void inbox_resubscribed(struct inbox *inbox);
+/* A look-up had no answer, and what it asked for may be stored. */
+void inbox_unread(struct inbox *inbox);
+/* Whether the backend answers look-ups, at each change. */
+void inbox_reach(struct inbox *inbox, bool reachable);
 void inbox_tick(struct inbox *inbox, uint64_t now_ms);
 /* When inbox_tick wants to be called next; UINT64_MAX: not. */
 uint64_t inbox_due(const struct inbox *inbox);

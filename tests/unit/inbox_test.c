@@ -149,6 +149,48 @@ Test(inbox, everything_is_read_after_the_backend_came_back)
     rig_free(rig);
 }
 
+/* One future that is watched; its look after `resubscribed` had no answer. */
+static umbel_future *unread(struct rig *rig)
+{
+    umbel_future *future = accepted(rig, "a");
+    rig_tick(rig, 60);
+    inbox_subscribed(&rig->engine->inbox, rig->watch_token);
+    rig->looked_up_count = 0;
+    inbox_reach(&rig->engine->inbox, false);
+    inbox_resubscribed(&rig->engine->inbox);
+    cr_assert_eq(rig->looked_up_count, 1);
+    inbox_unread(&rig->engine->inbox);
+    return future;
+}
+
+Test(inbox, a_look_that_had_no_answer_is_repeated_when_the_backend_is_back)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = unread(rig);
+    inbox_reach(&rig->engine->inbox, true);
+    cr_assert_eq(rig->looked_up_count, 2);
+    inbox_reach(&rig->engine->inbox, true);
+    cr_assert_eq(rig->looked_up_count, 2, "once");
+    umbel_future_free(future);
+    rig_send(rig);
+    rig_free(rig);
+}
+
+Test(inbox, a_look_that_was_refused_is_repeated_after_a_second)
+{
+    struct rig *rig = rig_new();
+    umbel_future *future = unread(rig);
+    rig->engine->inbox.reachable = true;
+    cr_assert_leq(inbox_due(&rig->engine->inbox), loop_now(&rig->engine->loop) + INBOX_AGAIN_MS);
+    rig_tick(rig, INBOX_AGAIN_MS - 1);
+    cr_assert_eq(rig->looked_up_count, 1);
+    rig_tick(rig, INBOX_AGAIN_MS);
+    cr_assert_eq(rig->looked_up_count, 2);
+    umbel_future_free(future);
+    rig_send(rig);
+    rig_free(rig);
+}
+
 Test(inbox, a_watched_one_is_read_again_after_half_a_minute)
 {
     struct rig *rig = rig_new();
