@@ -1,5 +1,5 @@
-/* pool_place.c: which job goes to which child: to an idle one first, else behind jobs that will soon be over.
- */
+/* pool_place.c: which job goes to which child: a very short one behind others of its kind, any other to an idle child
+ * first, else behind jobs that will soon be over. */
 #include "worker/lookahead.h"
 #include "worker/pool_prefork.h"
 #include "worker/registry.h"
@@ -54,31 +54,35 @@ static bool takes_more(const struct slot *slot)
     return lookahead_allows(slot->pool->options.look_ahead, slot->jobs.count, slot->queued_ns);
 }
 
-/* The child that is to get the next job: an idle one, or the one that will be through first. */
-static struct slot *choose(struct prefork *pool)
+/* The child that is to get the next job: one that is busy for a moment only, if the job is as short; an idle one; or
+ * the one that will be through first. */
+static struct slot *choose(struct prefork *pool, uint64_t cost)
 {
-    struct slot *best = NULL;
+    struct slot *best = NULL, *idle = NULL;
     for (int i = 0; i < pool->used; i++) {
         struct slot *slot = &pool->slots[i];
         if (!takes_more(slot))
             continue;
-        if (slot->jobs.count == 0)
+        if (lookahead_packs(pool->options.look_ahead, slot->jobs.count, slot->queued_ns, cost))
             return slot;
+        if (slot->jobs.count == 0 && !idle)
+            idle = slot;
         if (!best || slot->queued_ns < best->queued_ns)
             best = slot;
     }
-    return best;
+    return idle ? idle : best;
 }
 
 void place_backlog(struct prefork *pool)
 {
     struct note *note;
     while ((note = pool->backlog.first) != NULL) {
-        struct slot *slot = choose(pool);
+        uint64_t cost = cost_of(pool, note->job);
+        struct slot *slot = choose(pool, cost);
         if (!slot)
             return;
         note_remove(&pool->backlog, note);
-        note->cost = cost_of(pool, note->job);
+        note->cost = cost;
         slot_give(slot, note);
     }
 }

@@ -268,6 +268,10 @@ static void options(struct run *run, int argc, char **argv)
     for (int i = 3; i < argc; i++) {
         if (!strcmp(argv[i], "--msgpack"))
             run->options.serializer = UMBEL_MSGPACK;
+        else if (!strcmp(argv[i], "--unconfirmed"))
+            run->options.unconfirmed = true;
+        else if (!strcmp(argv[i], "--transient"))
+            run->options.transient = true;
         else if (!strcmp(argv[i], "--once")) {
             run->options.transient = run->options.unconfirmed = true;
             run->task = "math.add_once";
