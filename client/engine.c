@@ -130,6 +130,7 @@ static void backend_found(void *self, uint64_t token, int code, umbel_str id, um
 static void backend_notice(void *self, umbel_str payload)
 {
     struct engine *engine = self;
+    loop_note_item(&engine->loop);
     inbox_notice(&engine->inbox, payload);
 }
 

@@ -4,6 +4,7 @@
 #include "common/loop.h"
 
 #include <assert.h>
+#include <time.h>
 #include <umbel/error.h>
 
 static struct turn_hook *take_first(struct loop *loop)
@@ -17,6 +18,26 @@ static struct turn_hook *take_first(struct loop *loop)
     return hook;
 }
 
+bool loop_pace_rests(struct loop_pace *pace, uint64_t now_ns)
+{
+    uint64_t elapsed = now_ns - pace->since;
+    if (elapsed >= LOOP_WINDOW_NS) {
+        pace->dense = pace->items * (uint64_t)1000000 >= elapsed * LOOP_DENSE_PER_MS;
+        pace->since = now_ns;
+        pace->items = 0;
+    }
+    return pace->dense;
+}
+
+static void rest(struct loop *loop)
+{
+    struct timespec moment = {.tv_nsec = LOOP_REST_NS};
+    bool busy = loop->pace.items || loop->pace.dense;
+    /* A timeout of 0: something is to be done at once, a job of the solo pool for instance. */
+    if (busy && loop_pace_rests(&loop->pace, uv_hrtime()) && uv_backend_timeout(&loop->uv) != 0)
+        nanosleep(&moment, NULL);
+}
+
 static void run_hooks(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
@@ -24,6 +45,7 @@ static void run_hooks(uv_prepare_t *prepare)
         struct turn_hook *hook = take_first(loop);
         hook->call(hook->self);
     }
+    rest(loop);
 }
 
 static void on_async(uv_async_t *async)

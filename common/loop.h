@@ -1,7 +1,8 @@
 /* loop.h: libuv's loop plus one thing it lacks: hooks at the end of a turn.
  *
- * What one turn produced leaves in one write per connection: a producer marks its hook, and the hook runs once just before
- * the loop would wait. One loop belongs to one thread; only loop_wake may be called from others. */
+ * What one turn produced leaves in one write per connection: a producer marks its hook, and the hook runs
+ * once just before the loop would wait. One loop belongs to one thread; only loop_wake may be called from
+ * others. */
 #ifndef COMMON_LOOP_H
 #define COMMON_LOOP_H
 
@@ -16,7 +17,22 @@ struct turn_hook {
     bool marked;
 };
 
+/* Moderation, as network cards do it: while items (deliveries, notices) come faster than LOOP_DENSE_PER_MS,
+ * the loop rests for a moment after each turn, so that the next one finds more of them. A wake-up costs as
+ * much as the work on several small tasks. Below that rate, and so for anybody who waits for one task,
+ * nothing is ever delayed. */
+#define LOOP_DENSE_PER_MS 6
+#define LOOP_WINDOW_NS 2000000u /* over which the rate is taken */
+#define LOOP_REST_NS 200000u
+
+struct loop_pace {
+    uint64_t since; /* start of the window, ns */
+    uint32_t items; /* in it */
+    bool dense;     /* the window before it was */
+};
+
 struct loop {
+    struct loop_pace pace;
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_async_t async;
@@ -37,6 +53,13 @@ void loop_on_wake(struct loop *loop, void (*woken)(void *self), void *self);
 void loop_wake(struct loop *loop);
 /* Asks for hook->call at the end of this turn; a hook marked while hooks run is run in the same pass. */
 void loop_mark(struct loop *loop, struct turn_hook *hook);
+/* Another item came in from outside: what the pace is taken from. */
+static inline void loop_note_item(struct loop *loop)
+{
+    loop->pace.items++;
+}
+/* The rule of moderation, pure: shall the loop rest now? Called once a turn that had items. */
+bool loop_pace_rests(struct loop_pace *pace, uint64_t now_ns);
 /* Takes a mark back (its owner is about to die). */
 void loop_unmark(struct loop *loop, struct turn_hook *hook);
 /* Milliseconds of the turn's cached monotonic clock. */

@@ -525,6 +525,7 @@ static struct request *receive(struct consumer *consumer, struct tag tag, const 
     req->losses = consumer->losses;
     req->replayed = req->msg.extra_count && message_extra(&req->msg, "umbel-replayed") != NULL;
     consumer->counts.received++;
+    loop_note_item(consumer->options.loop);
     flow_delivered(&consumer->flow, consumer->requests.in_hand);
     return req;
 }

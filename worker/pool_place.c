@@ -1,5 +1,5 @@
-/* pool_place.c: which job goes to which child: a very short one behind others of its kind, any other to an idle child
- * first, else behind jobs that will soon be over. */
+/* pool_place.c: which job goes to which child: a very short one behind others of its kind, any other to an
+ * idle child first, else behind jobs that will soon be over. */
 #include "worker/lookahead.h"
 #include "worker/pool_prefork.h"
 #include "worker/registry.h"
@@ -54,8 +54,8 @@ static bool takes_more(const struct slot *slot)
     return lookahead_allows(slot->pool->options.look_ahead, slot->jobs.count, slot->queued_ns);
 }
 
-/* The child that is to get the next job: one that is busy for a moment only, if the job is as short; an idle one; or
- * the one that will be through first. */
+/* The child that is to get the next job: one that is busy for a moment only, if the job is as short; an idle
+ * one; or the one that will be through first. */
 static struct slot *choose(struct prefork *pool, uint64_t cost)
 {
     struct slot *best = NULL, *idle = NULL;

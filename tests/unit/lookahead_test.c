@@ -45,3 +45,13 @@ Test(lookahead, the_first_sample_counts_whole_and_later_ones_an_eighth)
         mean = lookahead_learn(mean, 2000000);
     cr_assert(lookahead_cost(mean) == LOOKAHEAD_NS);
 }
+
+Test(lookahead, a_very_short_job_goes_behind_others_until_they_are_worth_a_wake_up)
+{
+    cr_assert_not(lookahead_packs(64, 0, 0, 1000), "an idle child is no company");
+    cr_assert(lookahead_packs(64, 1, 1000, 1000));
+    cr_assert(lookahead_packs(64, 20, 20000, 1000));
+    cr_assert_not(lookahead_packs(64, 30, 30000, 1000), "the work adds up");
+    cr_assert_not(lookahead_packs(64, 1, 1000, 60000), "not short");
+    cr_assert_not(lookahead_packs(4, 5, 100, 100), "as many as may wait");
+}

@@ -95,3 +95,20 @@ Test(loop, wakes_from_another_thread_are_coalesced)
     cr_assert_eq(probe.turns, 1);
     loop_fini(&probe.loop);
 }
+
+static bool rests_after(struct loop_pace *pace, uint64_t now, uint32_t items)
+{
+    pace->items += items;
+    return loop_pace_rests(pace, now);
+}
+
+Test(loop, rests_only_while_items_come_fast)
+{
+    struct loop_pace pace = {.since = 1000};
+    uint64_t now = pace.since;
+    cr_assert_not(rests_after(&pace, now += 100000, 50), "one burst is no rate");
+    cr_assert(rests_after(&pace, now += LOOP_WINDOW_NS, 50));
+    cr_assert(rests_after(&pace, now += 100000, 0), "until the window is over");
+    cr_assert_not(rests_after(&pace, now += LOOP_WINDOW_NS, 1), "one task alone pays no delay");
+    cr_assert_not(rests_after(&pace, now + 1000000000, 5));
+}
