@@ -155,7 +155,7 @@ static int add_waiter(struct sqlite_results *results, struct sqlite_store *store
                       umbel_str name)
 {
     sqlite3_stmt *add = sqlite_store_sql(store, SQL_WAITER_ADD);
-    sqlite3_bind_int(add, 1, kind);
+    sqlite3_bind_int(add, 1, (int)kind);
     sqlite_bind_str(add, 2, name);
     sqlite3_bind_int64(add, 3, results->owner);
     sqlite3_bind_int64(add, 4, 0);
