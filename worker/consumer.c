@@ -445,12 +445,13 @@ void consumer_due(uv_timer_t *timer)
 /* ---- admission
  * -------------------------------------------------------------------------------------------------- */
 
-/* Its twin is in hand. When the twin's own delivery died with its connection, this one takes its place. */
+/* Its twin is in hand. When the twin's own delivery died with its connection, this one takes its place; else
+ * both are there to be acknowledged. (Epochs do not tell: each consumer of a connection may have its own.) */
 static void adopt(struct consumer *consumer, struct request *twin, struct request *req)
 {
     task_log_note(consumer->options.sink, UMBEL_INFO, &req->msg,
                   "delivered again while it runs here: acknowledged when that run ends");
-    if (twin->tag.epoch != req->tag.epoch) {
+    if (twin->losses != req->losses) {
         twin->tag = req->tag;
         twin->losses = req->losses;
         twin->settled = false;

@@ -478,6 +478,18 @@ Test(consumer, two_live_copies_are_acknowledged_together)
     cr_assert_eq(consumer_in_hand(&world.consumer), 0);
 }
 
+Test(consumer, two_live_copies_of_two_consumers_are_both_acknowledged)
+{
+    struct message msg = message_make("id-1");
+    deliver(&msg, 7, 1);
+    msg.republished = true;
+    deliver(&msg, 1, 2); /* each consumer of one connection has an epoch of its own */
+    finish(0, OUTCOME_SUCCESS);
+    stored(UMBEL_OK);
+    cr_assert(was("run id-1;store id-1 SUCCESS;ack 1;ack 7;"));
+    cr_assert_eq(consumer_in_hand(&world.consumer), 0);
+}
+
 Test(consumer, a_lost_connection_takes_what_has_not_started_away)
 {
     struct message one = message_make("id-1"), two = message_make("id-2");
