@@ -41,8 +41,10 @@ static int open_parsed(struct backend **out, struct loop *loop, const struct url
         return UMBEL_BAD_URL;
     }
     int code = ops->open(out, loop, url, options, events, self, &text);
-    if (code)
+    if (code) {
+        *out = NULL; /* whatever was made frees itself */
         buffer_format(why, "the URL of the result backend: %s", text);
+    }
     return code;
 }
 
@@ -53,6 +55,7 @@ int backend_open(struct backend **out, struct loop *loop, const char *url,
     struct arena arena;
     struct url parsed;
     const char *text = "";
+    *out = NULL;
     arena_init(&arena, 64 * 1024);
     int code = url_parse(&arena, url, &parsed, &text);
     bool understood = code == UMBEL_OK;

@@ -80,6 +80,7 @@ struct backend {
     const struct backend_ops *ops;
 };
 
+/* By the scheme of the URL, as transport_open. After a failure *out is NULL. */
 int backend_open(struct backend **out, struct loop *loop, const char *url, const struct backend_options *options,
                  const struct backend_events *events, void *self, struct buffer *why);
 

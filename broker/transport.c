@@ -45,8 +45,10 @@ static int open_parsed(struct transport **out, struct loop *loop, const struct u
             return UMBEL_BAD_URL;
         }
     int code = ops->open(out, loop, urls, count, options, events, self, &text);
-    if (code)
+    if (code) {
+        *out = NULL; /* whatever was made frees itself */
         buffer_format(why, "the URL of the broker: %s", text);
+    }
     return code;
 }
 
@@ -57,6 +59,7 @@ int transport_open(struct transport **out, struct loop *loop, const char *urls,
     struct arena arena;
     struct url parsed[URLS_MAX];
     const char *text = "there is none";
+    *out = NULL;
     arena_init(&arena, ARENA_MAX);
     int count = url_parse_list(&arena, urls, parsed, URLS_MAX, &text);
     int code = count > 0 ? UMBEL_OK : count < 0 ? -count : UMBEL_BAD_URL;

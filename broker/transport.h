@@ -126,7 +126,7 @@ struct transport {
     const struct transport_ops *ops;
 };
 
-/* By the scheme of urls[0]; UMBEL_BAD_URL names the schemes there are. */
+/* By the scheme of urls[0]; UMBEL_BAD_URL names the schemes there are. After a failure *out is NULL. */
 int transport_open(struct transport **out, struct loop *loop, const char *urls,
                    const struct transport_options *options, const struct transport_events *events, void *self,
                    struct buffer *why);
