@@ -42,7 +42,8 @@ static void run_list(umbel_future *future, struct callback *list)
     while (list) {
         struct callback *callback = list;
         list = callback->next;
-        callback->call(future, callback->arg);
+        if (!atomic_load(&future->abandoned))
+            callback->call(future, callback->arg);
         free(callback);
     }
 }
@@ -86,10 +87,13 @@ int callbacks_dispatch(struct callbacks *callbacks)
     callbacks->last = &callbacks->first;
     pthread_mutex_unlock(&callbacks->lock);
     int ran = 0;
-    for (; list; ran++) {
+    while (list) {
         struct callback *callback = list;
         list = callback->next;
-        callback->call(callback->future, callback->arg);
+        if (!atomic_load(&callback->future->abandoned)) {
+            callback->call(callback->future, callback->arg);
+            ran++;
+        }
         future_unref(callback->future);
         free(callback);
     }

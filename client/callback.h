@@ -25,7 +25,8 @@ int callbacks_init(struct callbacks *callbacks, bool manual);
 void callbacks_fini(struct callbacks *callbacks);
 /* Adds at the end of a future's own list; its lock is held. */
 int callback_add(struct callback **list, void (*call)(umbel_future *future, void *arg), void *arg);
-/* Runs a list that future_announce gave, or keeps it for umbel_client_dispatch. Background thread. */
+/* Runs a list that future_announce gave, or keeps it for umbel_client_dispatch. Background thread. What its
+ * caller gives back before its turn comes is not called. */
 void callbacks_take(struct callbacks *callbacks, umbel_future *future, struct callback *list);
 /* Runs those that wait, on this thread; how many ran. */
 int callbacks_dispatch(struct callbacks *callbacks);

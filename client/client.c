@@ -132,8 +132,9 @@ umbel_client *umbel_connect_with(const umbel_client_options *options)
         client->broken = open_engine(client, options ? options : &none, &why);
     client->opened = client->broken == UMBEL_OK;
     if (!client->opened)
-        snprintf(client->said, sizeof client->said, "%.*s", (int)buffer_length(&why),
+        snprintf(client->broken_why, sizeof client->broken_why, "%.*s", (int)buffer_length(&why),
                  why.data ? (const char *)buffer_head(&why) : "");
+    memcpy(client->said, client->broken_why, sizeof client->said);
     buffer_fini(&why);
     return client;
 }

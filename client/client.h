@@ -21,9 +21,10 @@ struct umbel_client {
     struct log log;
     struct callbacks callbacks;
     struct engine engine;
-    bool opened;        /* the engine was opened; else `broken` says why not */
-    int broken;         /* UMBEL_OK, or what every call answers */
-    atomic_bool closed; /* umbel_close has begun */
+    bool opened;                 /* the engine was opened; else `broken` says why not */
+    int broken;                  /* UMBEL_OK, or what every call answers */
+    char broken_why[OUTBOX_WHY]; /* and why; never changes */
+    atomic_bool closed;          /* umbel_close has begun */
 
     pthread_mutex_t lock;
     char said[OUTBOX_WHY]; /* what went wrong last */

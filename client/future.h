@@ -66,7 +66,7 @@ struct umbel_future {
     atomic_int state; /* umbel_state */
     atomic_int code;
     atomic_bool finished;
-    atomic_bool abandoned; /* the caller gave it back before it was done */
+    atomic_bool abandoned; /* the caller gave it back: nobody is called or answered any more */
 
     pthread_mutex_t lock;
     struct waiter_node *waiters;

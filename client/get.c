@@ -60,10 +60,10 @@ static int wait_without_results(umbel_future *future, double seconds)
 static int wait_until_finished(umbel_future *future, double timeout)
 {
     umbel_client *client = future->client;
-    if (future_finished(future))
-        return UMBEL_OK;
     if (!fork_mark_is_ours(&client->mark))
         return UMBEL_FORKED;
+    if (future_finished(future))
+        return UMBEL_OK;
     double seconds = client_timeout(client, timeout);
     if (!client->engine.has_results)
         return wait_without_results(future, seconds);
@@ -186,8 +186,7 @@ static int give_back(umbel_future *future, int orders)
                                 here */
     if (!future_finished(future))
         orders |= ORDER_RELEASE;
-    if (orders & ORDER_RELEASE)
-        atomic_store(&future->abandoned, true);
+    atomic_store(&future->abandoned, true);
     if (orders && client->opened)
         inbox_order(&client->engine.inbox, future, orders);
     int code = atomic_load(&client->closed) ? UMBEL_CLOSED : UMBEL_OK;

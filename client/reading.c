@@ -90,10 +90,18 @@ static const char *final_error(umbel_future *future)
     return reading->error ? reading->error : umbel_strerror(UMBEL_NO_MEMORY);
 }
 
+/* In a forked child the locks may be held by threads that did not come along. */
+static bool is_ours(const umbel_future *future)
+{
+    return fork_mark_is_ours(&future->client->mark);
+}
+
 const char *umbel_error(umbel_future *future)
 {
     if (!future_finished(future) || atomic_load(&future->code) == UMBEL_OK)
         return words_about(future);
+    if (!is_ours(future))
+        return umbel_strerror(UMBEL_FORKED);
     pthread_mutex_lock(&future->lock);
     const char *error = final_error(future);
     pthread_mutex_unlock(&future->lock);
@@ -103,7 +111,7 @@ const char *umbel_error(umbel_future *future)
 static bool has_failed(umbel_future *future)
 {
     int code = atomic_load(&future->code);
-    return future_finished(future) && (code == UMBEL_FAILED || code == UMBEL_REVOKED);
+    return future_finished(future) && (code == UMBEL_FAILED || code == UMBEL_REVOKED) && is_ours(future);
 }
 
 const char *umbel_error_type(umbel_future *future)
@@ -150,6 +158,8 @@ static const umbel_value *value_of(const struct reading *reading)
 
 const umbel_value *umbel_result(umbel_future *future)
 {
+    if (!is_ours(future))
+        return NULL;
     pthread_mutex_lock(&future->lock);
     const struct reading *reading = future->payload.size ? reading_of(future) : NULL;
     const umbel_value *value = reading ? value_of(reading) : NULL;

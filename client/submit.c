@@ -89,7 +89,8 @@ umbel_future *umbel_submit_with(umbel_client *client, const char *task, umbel_ar
         return NULL;
     int code = client_check(client);
     if (code != UMBEL_OK)
-        return unsent(client, future, options->queue, code, code == UMBEL_FORKED ? NULL : client->said);
+        return unsent(client, future, options->queue, code,
+                      code == client->broken ? client->broken_why : NULL);
     const char *wrong = record_check(task, options);
     if (wrong)
         return unsent(client, future, options->queue, UMBEL_BAD_ARGUMENT, wrong);

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <umbel.h>
+#include "client/client.h"
 #include "client/future.h"
 #include "tests/stress/fake_worker.h"
 
@@ -179,6 +180,30 @@ Test(client, a_child_after_fork_is_told_so)
     umbel_future_free(sum);
 }
 
+/* Fork copies locks as they are: one that another thread held stays locked in the child for ever. */
+Test(client, a_child_never_waits_for_a_lock_of_its_parent)
+{
+    umbel_future *sum = umbel_submit(world.client, "add", UMBEL_ARGS(2, 3));
+    int64_t value;
+    cr_assert_eq(umbel_get(sum, 5, &value), UMBEL_OK);
+    pthread_mutex_lock(&world.client->scratch_lock);
+    pthread_mutex_lock(&sum->lock);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(5);
+        const char *text;
+        bool good = umbel_get(sum, 1, &value) == UMBEL_FORKED && umbel_get(sum, 1, &text) == UMBEL_FORKED &&
+                    umbel_result(sum) == NULL && umbel_error_type(sum) == NULL;
+        _exit(good ? 0 : 1);
+    }
+    pthread_mutex_unlock(&sum->lock);
+    pthread_mutex_unlock(&world.client->scratch_lock);
+    int status = 1;
+    waitpid(child, &status, 0);
+    cr_assert_eq(status, 0);
+    umbel_future_free(sum);
+}
+
 Test(client, progress_reaches_the_waiter)
 {
     umbel_future *future = umbel_submit(world.client, "step", UMBEL_ARGS());
@@ -210,6 +235,26 @@ Test(client_alone, callbacks_by_hand_wait_behind_a_descriptor)
     end();
 }
 
+Test(client_alone, what_is_given_back_is_not_called_any_more)
+{
+    begin();
+    umbel_client_options options = {.broker = world.url, .manual_callbacks = true};
+    umbel_client *client = umbel_connect_with(&options);
+    atomic_int calls = 0;
+    umbel_future *sum = umbel_submit(client, "add", UMBEL_ARGS(2, 3));
+    umbel_on_done(sum, note, &calls);
+    struct pollfd ready = {.fd = umbel_client_fd(client), .events = POLLIN};
+    cr_assert_eq(poll(&ready, 1, 5000), 1);
+    umbel_future_free(sum);
+    cr_assert_eq(umbel_client_dispatch(client), 0);
+    umbel_future *lost = umbel_submit(client, "add", UMBEL_ARGS(2, 3), .queue = "nobody's");
+    umbel_on_done(lost, note, &calls);
+    umbel_future_free(lost);
+    umbel_close(client, 1);
+    cr_assert_eq(atomic_load(&calls), 0);
+    end();
+}
+
 Test(client_alone, what_is_held_after_closing_answers_closed)
 {
     begin();
@@ -238,6 +283,30 @@ Test(client_alone, a_url_that_cannot_be_used_is_every_calls_answer)
     cr_assert(strstr(umbel_client_error(client), "carrier-pigeon"), "%s", umbel_client_error(client));
     cr_assert_eq(umbel_close(client, 1), UMBEL_BAD_URL);
     umbel_future_free(future);
+}
+
+Test(client_alone, what_is_wrong_with_a_url_is_said_once)
+{
+    umbel_client *client = umbel_connect("carrier-pigeon://home", NULL);
+    umbel_future *one = umbel_submit(client, "one", UMBEL_ARGS());
+    umbel_future *two = umbel_submit(client, "two", UMBEL_ARGS());
+    cr_assert(strstr(umbel_error(two), "two"), "%s", umbel_error(two));
+    cr_assert_null(strstr(umbel_error(two), "one"), "%s", umbel_error(two));
+    umbel_future_free(one);
+    umbel_future_free(two);
+    umbel_close(client, 1);
+}
+
+Test(client_alone, a_file_that_cannot_be_made_is_every_calls_answer)
+{
+    static const char *const urls[][2] = {{"sqlite:/no/such/folder/x.db", NULL},
+                                          {"memory://x", "sqlite:/no/such/folder/x.db"}};
+    for (size_t i = 0; i < 2; i++) {
+        umbel_client *client = umbel_connect(urls[i][0], urls[i][1]);
+        cr_assert_eq(umbel_client_wait(client, 1), UMBEL_BAD_URL);
+        cr_assert(strstr(umbel_client_error(client), "folder"), "%s", umbel_client_error(client));
+        umbel_close(client, 1);
+    }
 }
 
 Test(client_alone, a_queue_nobody_made_is_named)
