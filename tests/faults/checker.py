@@ -8,6 +8,7 @@ TERMINAL = ("SUCCESS", "FAILURE", "REVOKED")
 ENDED = ("OK", "FAILED", "REVOKED")  # what umbel_get answers once there is a terminal state
 Verdict = collections.namedtuple(
     "Verdict", "submitted accepted started lost doubled unmarked contradictory late slowest complaints")
+CLOSE = "close"  # stands where an id would: umbel_close outlived its grace
 
 
 class Call:
@@ -64,9 +65,13 @@ def contradictory(call, stored):
     return value != stored[1] or (code == "OK") != (stored[0] == "SUCCESS")
 
 
-def check(path, stored, results_may_vanish=False):
-    """`stored`: {id: (status, value or exception type)} for every id that the backend holds at the end."""
-    calls = {i: c for i, c in read(path).items() if c.submitted is not None}
+def check(path, stored, results_may_vanish=False, doubled_at_most=None):
+    """`stored`: {id: (status, value or exception type)} for every id that the backend holds at the end.
+
+    results_may_vanish: the backend forgot; a wait may end at its deadline, with UMBEL_TIMEOUT and nothing else.
+    doubled_at_most: so many runs the fault of this case can have cut short; None: any number."""
+    everything = read(path)
+    calls = {i: c for i, c in everything.items() if c.submitted is not None}
     gone = [i for i, c in calls.items() if lost(c, stored.get(i))]
     twice = [i for i, c in calls.items() if len(c.starts) > 1]
     silent = [i for i, c in calls.items() if unmarked(c)]
@@ -74,12 +79,20 @@ def check(path, stored, results_may_vanish=False):
     late = [i for i, c in calls.items() if c.late]
     missing = [i for i, c in calls.items() if c.answer is None]
     waiting = [i for i, c in calls.items() if c.accepted and c.answer and c.answer[0] not in ENDED]
+    wrong = [i for i in waiting if calls[i].answer[0] != "TIMEOUT"]
     complaints = ["%d %s, e.g. %s" % (len(ids), what, ids[0]) for what, ids in (
         ("lost", gone), ("ran again unmarked", silent), ("contradictory", contrary), ("waited past the deadline", late),
         ("never answered", missing)) if ids]
-    if waiting and not results_may_vanish:
+    if results_may_vanish:
+        waiting = wrong
+    if waiting:
         complaints.append("%d accepted calls ended without a result, e.g. %s: %s" %
                           (len(waiting), waiting[0], calls[waiting[0]].answer[0]))
+    if doubled_at_most is not None and len(twice) > doubled_at_most:
+        complaints.append("%d calls ran more than once, where the fault explains %d, e.g. %s" %
+                          (len(twice), doubled_at_most, twice[0]))
+    if everything[CLOSE].late:
+        complaints.append("closing the client took %.3f s longer than it may" % everything[CLOSE].late)
     return Verdict(len(calls), sum(c.accepted for c in calls.values()), sum(bool(c.starts) for c in calls.values()),
                    len(gone), len(twice), len(silent), len(contrary), len(late),
                    max([c.waited for c in calls.values()] or [0]), complaints)

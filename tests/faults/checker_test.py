@@ -48,6 +48,18 @@ class TheChecker(unittest.TestCase):
         self.assertTrue(self.verdict(text, STORED).complaints)
         self.assertFalse(self.verdict(text, STORED, results_may_vanish=True).complaints)
 
+    def test_lets_no_other_answer_than_the_timeout_pass_when_results_vanish(self):
+        text = GOOD.replace("OK v1", "CLOSED -")
+        self.assertTrue(self.verdict(text, STORED, results_may_vanish=True).complaints)
+
+    def test_sees_more_second_runs_than_the_fault_explains(self):
+        text = GOOD + "start a 1.55 marked 8\n"
+        self.assertFalse(self.verdict(text, STORED, doubled_at_most=1).complaints)
+        self.assertTrue(self.verdict(text, STORED, doubled_at_most=0).complaints)
+
+    def test_sees_a_client_that_closes_late(self):
+        self.assertTrue(self.verdict(GOOD + "late close 0.5\n", STORED).complaints)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -19,10 +19,13 @@ from cases import CASES  # noqa: E402
 from checker import check  # noqa: E402
 from scene import Scene, servers  # noqa: E402
 
-SMOKE = ("child_killed", "worker_killed", "connection_cut", "client_cut", "deaf_broker", "mixed_lengths")
+SMOKE = ("child_killed", "crashing_tasks", "worker_killed", "backend_killed", "broker_frozen", "connection_cut", "client_cut",
+         "split_worker", "warm_stop")
 # Each defect is a build option (UMBEL_DEFECT), and the case in which the checker must see it.
 DEFECTS = (("ACK_FIRST", "backend_frozen_then_worker_killed"), ("NO_CONFIRM", "client_cut"), ("STALE_TAG", "connection_cut"),
            ("NO_HAND_BACK", "warm_stop"), ("OVERWRITE_TERMINAL", "split_worker"))
+
+DEFECT_DEADLINE = 15.0  # seconds; what a defect has lost is not waited for as long as what a fault delays
 
 
 class DurableRedis(servers.Redis):
@@ -52,19 +55,20 @@ class Stand(servers.Servers):
         return self
 
 
-def play(stand, name, seed, build, keep):
+def play(stand, name, seed, build, keep, deadline=1000.0):
     began = time.monotonic()
-    scene = Scene(stand, "%s/%s" % (name, seed), build)
+    scene = Scene(stand, "%s/%s" % (name, seed), build, deadline)
     complaints, verdict = [], None
     try:
         allowed = CASES[name](scene) or {}
-        verdict = check(scene.history, scene.stored(), results_may_vanish=allowed.get("results_may_vanish", False))
+        scene.settle(allowed.pop("parked", 0))
+        verdict = check(scene.history, scene.stored(), **allowed)
         complaints = list(verdict.complaints)
     except Exception:  # noqa: BLE001 - a case that cannot be played to its end has failed
         complaints.append(traceback.format_exc(limit=4).strip().replace("\n", " | "))
     scene.end()
     complaints += scene.problems
-    print(line(name, seed, verdict, time.monotonic() - began, complaints), flush=True)
+    print(line(name, seed, verdict, scene.recovery, time.monotonic() - began, complaints), flush=True)
     if complaints and keep:
         print("    history and logs: " + scene.folder)
     else:
@@ -73,9 +77,10 @@ def play(stand, name, seed, build, keep):
     return complaints
 
 
-def line(name, seed, v, seconds, complaints):
+def line(name, seed, v, recovery, seconds, complaints):
     figures = "submitted %5d accepted %5d started %5d lost %d doubled %d contradictory %d slowest wait %5.2f s" % (
         v.submitted, v.accepted, v.started, v.lost, v.doubled, v.contradictory, v.slowest) if v else "not played to its end"
+    figures += ", back after %.2f s" % recovery if recovery is not None else ""
     return "%-4s %-34s seed %s: %s (%.1f s)%s" % ("FAIL" if complaints else "ok", name, seed, figures, seconds,
                                                 "".join("\n    " + c for c in complaints))
 
@@ -94,7 +99,7 @@ def defects(stand, folder, seed, keep):
     for name, case in DEFECTS:
         found = []
         for attempt in range(4):  # a fault that needs a moment's luck gets four
-            found = play(stand, case, "%s/%d" % (seed, attempt), os.path.join(folder, name), keep)
+            found = play(stand, case, "%s/%d" % (seed, attempt), os.path.join(folder, name), keep, DEFECT_DEADLINE)
             if found:
                 break
         print("%s the planted defect %s" % ("caught" if found else "MISSED", name), flush=True)

@@ -56,3 +56,18 @@ UMBEL_TASK(limited, "fault.limited", .time_limit = 2)
     note(task, path, "end");
     umbel_return(task, "done");
 }
+
+/* Short, but one in 32 is long. */
+UMBEL_TASK(mixed, "fault.mixed")
+{
+    const char *path;
+    int milliseconds;
+    if (umbel_args(task, &path, &milliseconds))
+        return;
+    const char *id = umbel_task_id(task);
+    bool is_long = id[0] == '0' && strchr("01234567", id[1]) != NULL;
+    note(task, path, "start");
+    usleep(is_long ? (useconds_t)milliseconds * 1000 : 0);
+    note(task, path, "end");
+    umbel_return(task, "done");
+}
