@@ -70,6 +70,15 @@ static void end(struct amqp_conn *conn)
     conn->events.ended(conn->self);
 }
 
+/* The first of its kind is news, the attempts after it are not. */
+static void log_down(struct amqp_conn *conn, const char *name, int code, const char *why)
+{
+    umbel_level level = conn->told == code ? UMBEL_DEBUG : UMBEL_WARNING;
+    conn->told = code;
+    log_line(conn->options.log, level, "amqp", "RabbitMQ at %s, as %s: %s; trying again", name,
+             conn->options.name, why);
+}
+
 void amqp_conn_break(struct amqp_conn *conn, int code, const char *why)
 {
     char text[512];
@@ -78,6 +87,7 @@ void amqp_conn_break(struct amqp_conn *conn, int code, const char *why)
         end(conn);
         return;
     }
+    log_down(conn, address_of(conn)->name, code, why);
     bool steady = conn->step == CONN_UP && loop_now(conn->options.loop) - conn->up_since > STEADY_MS;
     bool was_up = conn->step == CONN_UP;
     drop(conn);
@@ -187,6 +197,7 @@ static void on_tune(struct amqp_conn *conn, const amqp_connection_tune_t *tune)
 static void on_open_ok(struct amqp_conn *conn)
 {
     conn->step = CONN_UP;
+    conn->told = UMBEL_OK;
     conn->up_since = conn->quiet_since = loop_now(conn->options.loop);
     set_timer(conn, (double)conn->beat_ms / 2);
     log_line(conn->options.log, UMBEL_INFO, "amqp", "connected to RabbitMQ at %s as %s",

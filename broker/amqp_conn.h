@@ -65,6 +65,7 @@ struct amqp_conn {
     uint64_t beat_ms;     /* the heartbeat agreed; 0 = none */
     uint64_t quiet_since; /* no silence of the peer counts before this */
     bool blocked, paused;
+    int told; /* the trouble that was logged as news last: its code; UMBEL_OK = none since it was up */
     struct amqp_slot *slots;
     size_t slot_count;
 };

@@ -165,6 +165,11 @@ static void on_alarm(uv_timer_t *timer)
     (void)timer; /* it only ends the wait of one turn */
 }
 
+static void on_alarm_closed(uv_handle_t *alarm)
+{
+    alarm->data = NULL;
+}
+
 /* Runs the loop until the flag is set or the time is over. */
 static void run_until(struct worker *worker, const bool *flag, double seconds)
 {
@@ -174,8 +179,10 @@ static void run_until(struct worker *worker, const bool *flag, double seconds)
     uv_timer_start(&alarm, on_alarm, (uint64_t)(seconds * 1000) + 1, 0);
     while (!*flag && clock_mono() < end)
         uv_run(&worker->loop.uv, UV_RUN_ONCE);
-    uv_close((uv_handle_t *)&alarm, NULL);
-    uv_run(&worker->loop.uv, UV_RUN_NOWAIT);
+    alarm.data = worker; /* until it is closed; a run that was told to stop closes nothing */
+    uv_close((uv_handle_t *)&alarm, on_alarm_closed);
+    while (alarm.data)
+        uv_run(&worker->loop.uv, UV_RUN_NOWAIT);
 }
 
 /* What run_until waits for has come, perhaps from a hook just before the loop would sleep: it shall not. */

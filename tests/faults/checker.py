@@ -65,10 +65,11 @@ def contradictory(call, stored):
     return value != stored[1] or (code == "OK") != (stored[0] == "SUCCESS")
 
 
-def check(path, stored, results_may_vanish=False, doubled_at_most=None):
+def check(path, stored, results_may_vanish=False, doubled_at_most=None, may_be_unsent=False):
     """`stored`: {id: (status, value or exception type)} for every id that the backend holds at the end.
 
     results_may_vanish: the backend forgot; a wait may end at its deadline, with UMBEL_TIMEOUT and nothing else.
+    may_be_unsent: the broker takes nothing for so long that calls may end by their timeouts.
     doubled_at_most: so many runs the fault of this case can have cut short; None: any number."""
     everything = read(path)
     calls = {i: c for i, c in everything.items() if c.submitted is not None}
@@ -79,10 +80,11 @@ def check(path, stored, results_may_vanish=False, doubled_at_most=None):
     late = [i for i, c in calls.items() if c.late]
     missing = [i for i, c in calls.items() if c.answer is None]
     waiting = [i for i, c in calls.items() if c.accepted and c.answer and c.answer[0] not in ENDED]
+    unsent = [] if may_be_unsent else [i for i, c in calls.items() if not c.accepted]
     wrong = [i for i in waiting if calls[i].answer[0] != "TIMEOUT"]
     complaints = ["%d %s, e.g. %s" % (len(ids), what, ids[0]) for what, ids in (
         ("lost", gone), ("ran again unmarked", silent), ("contradictory", contrary), ("waited past the deadline", late),
-        ("never answered", missing)) if ids]
+        ("never answered", missing), ("not accepted", unsent)) if ids]
     if results_may_vanish:
         waiting = wrong
     if waiting:
@@ -91,6 +93,8 @@ def check(path, stored, results_may_vanish=False, doubled_at_most=None):
     if doubled_at_most is not None and len(twice) > doubled_at_most:
         complaints.append("%d calls ran more than once, where the fault explains %d, e.g. %s" %
                           (len(twice), doubled_at_most, twice[0]))
+    if not calls:
+        complaints.append("nothing was submitted")
     if everything[CLOSE].late:
         complaints.append("closing the client took %.3f s longer than it may" % everything[CLOSE].late)
     return Verdict(len(calls), sum(c.accepted for c in calls.values()), sum(bool(c.starts) for c in calls.values()),

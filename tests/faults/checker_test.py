@@ -27,6 +27,14 @@ class TheChecker(unittest.TestCase):
     def test_does_not_call_a_call_lost_that_was_never_accepted(self):
         self.assertEqual(self.verdict("submit a 1\nunsent a 2 BROKER_AWAY\nresult a 2 BROKER_AWAY -\n", {}).lost, 0)
 
+    def test_sees_a_call_that_was_not_accepted_unless_that_may_be(self):
+        text = "submit a 1\nunsent a 2 BROKER_AWAY\nresult a 2 BROKER_AWAY -\n"
+        self.assertTrue(self.verdict(text, {}).complaints)
+        self.assertFalse(self.verdict(text, {}, may_be_unsent=True).complaints)
+
+    def test_sees_that_nothing_was_played(self):
+        self.assertTrue(self.verdict("", {}).complaints)
+
     def test_sees_a_second_run_without_a_mark(self):
         self.assertEqual(self.verdict(GOOD + "start a 1.55 first 8\n", STORED).unmarked, 1)
 

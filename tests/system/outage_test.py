@@ -20,7 +20,7 @@ class Outages(OnCluster):
     def test_a_worker_waits_for_a_broker_that_is_down_at_its_start(self):
         self.to_broker.down()
         worker = self.relayed_worker(ready=False)
-        worker.wait_for("127.0.0.1:%d" % self.to_broker.port)
+        worker.wait_for("WARNING amqp: RabbitMQ at 127.0.0.1:%d.*refused.*; trying again" % self.to_broker.port)
         time.sleep(0.5)  # it stays up while it cannot connect
         self.assertTrue(worker.running())
         self.to_broker.up()
@@ -73,6 +73,12 @@ class Outages(OnCluster):
         answer = self.run_program("call", "math.add", "[1, 2]", "--wait=1", broker=self.to_broker.url)
         self.assertIn(answer.code, (3, 4), answer)
         self.assertLess(time.monotonic() - began, 2.5)
+
+    def test_a_worker_whose_broker_never_answers_still_stops(self):
+        self.to_broker.mute()
+        worker = self.relayed_worker(ready=False)
+        worker.wait_for(r"\[tasks\]")
+        self.assertEqual(worker.stop(15), 0)
 
     def test_a_worker_without_its_broker_still_stops(self):
         worker = self.relayed_worker()
