@@ -6,6 +6,7 @@
  * them did not come along. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,10 +134,15 @@ static void add_port(struct sqlite_store *store, struct sqlite_port *port)
     pthread_mutex_unlock(&store->lock);
 }
 
-static int enter(struct sqlite_port *port, const char *path, const char **why)
+/* By its one true name, for the folder beside it is where the processes that use it meet: two that came by
+ * different links would take each other for dead. */
+static int enter(struct sqlite_port *port, const char *given, const char **why)
 {
     struct stat about;
-    int error = find_file(path, &about);
+    char path[PATH_MAX];
+    int error = find_file(given, &about);
+    if (!error && !realpath(given, path))
+        error = errno;
     if (error)
         return explain_errno(error, why);
     pthread_mutex_lock(&stores_lock);

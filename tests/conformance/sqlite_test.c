@@ -118,6 +118,34 @@ Test(sqlite, what_a_killed_process_held_comes_back_within_two_seconds)
     place_fini(&place);
 }
 
+/* SQLite follows the link; our locks must too, or each process takes the other for dead. */
+Test(sqlite, a_process_that_comes_by_a_link_is_no_stranger)
+{
+    struct place place;
+    struct holder holder;
+    struct driver driver;
+    struct station station;
+    char link[400], url[420];
+    place_init(&place, &row);
+    snprintf(link, sizeof link, "%s-link", path_of(&place));
+    snprintf(url, sizeof url, "sqlite:%s", link);
+    cr_assert_eq(symlink(path_of(&place), link), 0);
+    cr_assert(holder_start(&holder, place.url, "letters", 10));
+    driver_init(&driver);
+    station_open(&station, &driver, url);
+    station_fill(&station, "letters", 10);
+    cr_assert(holder_holds(&holder));
+    station_consume(&station, "letters", 100);
+    cr_assert_not(driver_wait(&driver, &station.arrived, 1, 1.5),
+                  "what a live process holds was taken from it");
+    holder_kill(&holder);
+    cr_assert(driver_wait(&driver, &station.arrived, 10, 2.0), "%zu came back", station.arrived);
+    station_close(&station);
+    unlink(link);
+    driver_fini(&driver);
+    place_fini(&place);
+}
+
 /* ---- opening
  * ----------------------------------------------------------------------------------------------------- */
 
