@@ -47,15 +47,20 @@ static bool add_name(struct sqlite_results *results, enum name_kind kind, umbel_
     return true;
 }
 
+/* Nearly every name is short; a long one is copied elsewhere for the look. */
 static struct table_node *find_name(const struct sqlite_results *results, enum name_kind kind, umbel_str text)
 {
     char small[160];
-    if (text.size >= sizeof small)
+    struct name *large = text.size < sizeof small ? NULL : name_new(kind, text);
+    if (!large && text.size >= sizeof small)
         return NULL;
-    small[0] = (char)kind;
+    char *key = large ? large->text : small;
+    key[0] = (char)kind;
     if (text.size)
-        memcpy(small + 1, text.data, text.size);
-    return table_find(&results->names, (umbel_str){small, text.size + 1});
+        memcpy(key + 1, text.data, text.size);
+    struct table_node *node = table_find(&results->names, (umbel_str){key, text.size + 1});
+    free(large);
+    return node;
 }
 
 static void drop_task(struct sqlite_results *results, umbel_str id)

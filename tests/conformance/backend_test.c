@@ -288,6 +288,18 @@ PROMISE(who_listens_on_a_reply_channel_is_told_each_result)
     leave(&s);
 }
 
+PROMISE(a_task_with_the_longest_id_is_watched_like_any_other)
+{
+    struct scene s;
+    enter(&s, row);
+    char id[256] = {0}, map[512];
+    memset(id, 'x', 255);
+    vault_watch(&s.other, id);
+    vault_put(&s.vault, id, result_map(map, id, "SUCCESS", 5), true, NULL, 1);
+    cr_assert(vault_wait(&s.other, &s.other.noticed, 1));
+    leave(&s);
+}
+
 PROMISE(a_watched_task_and_a_reply_channel_cross_loops)
 {
     struct scene s;
