@@ -163,8 +163,9 @@ void sqlite_port_deliver(struct sqlite_port *port)
     if (!notes)
         return;
     port->answers = NULL;
+    /* Under the lock: afterwards the loop may have read the last answer, and the port is gone. */
     pthread_mutex_lock(&port->lock);
     append(&port->answered, notes);
-    pthread_mutex_unlock(&port->lock);
     uv_async_send(&port->wake);
+    pthread_mutex_unlock(&port->lock);
 }
