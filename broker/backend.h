@@ -30,6 +30,13 @@ struct backend_history {
     uint32_t starts; /* start marks found, not counting this one: deaths of a worker while it ran */
 };
 
+/* An id that is not to be run, and until when that is kept (seconds since the epoch). */
+struct backend_revocation {
+    umbel_str id;
+    double until;
+};
+#define BACKEND_REVOKED_MAX 30000 /* as many are kept, those that last longest */
+
 struct backend_events {
     void (*state)(void *self, enum backend_state state, int code, const char *why);
     /* UMBEL_OK: stored and published. UMBEL_ALREADY_DONE: a terminal state stands and was kept; nothing was published.
@@ -43,6 +50,8 @@ struct backend_events {
     /* The subscriptions asked for up to that call are in force. */
     void (*subscribed)(void *self, uint64_t token);
     void (*resubscribed)(void *self);
+    /* The answer to list_revoked, in one call; borrowed. NULL for who never asks. */
+    void (*revoked)(void *self, uint64_t token, int code, const struct backend_revocation *list, size_t count);
 };
 
 struct backend_options {
@@ -72,6 +81,9 @@ struct backend_ops {
      * answers. `end_mark` clears the marks once its result is stored (or it was handed back unstarted). */
     void (*begin)(struct backend *backend, umbel_str id, uint64_t token);
     void (*end_mark)(struct backend *backend, umbel_str id);
+    /* Keeps ids as revoked; not answered, and lost while away. list_revoked reads those that have not run out. */
+    void (*revoke)(struct backend *backend, const struct backend_revocation *list, size_t count);
+    void (*list_revoked)(struct backend *backend, uint64_t token);
     /* Answers what is outstanding (UMBEL_BACKEND_AWAY after `grace` seconds), closes, calls `closed`. */
     void (*close)(struct backend *backend, double grace, void (*closed)(void *self), void *self);
 };

@@ -25,7 +25,15 @@ struct memory_result {
     double expires_at; /* monotonic */
 };
 
-enum event_kind { EVENT_UP, EVENT_STORED, EVENT_FOUND, EVENT_BEGUN, EVENT_NOTICE, EVENT_SUBSCRIBED };
+enum event_kind {
+    EVENT_UP,
+    EVENT_STORED,
+    EVENT_FOUND,
+    EVENT_BEGUN,
+    EVENT_NOTICE,
+    EVENT_SUBSCRIBED,
+    EVENT_REVOKED
+};
 
 struct event {
     struct event *next;
@@ -92,6 +100,8 @@ static struct event *take_event(struct memory_backend *mb)
     return event;
 }
 
+static void tell_revoked(struct memory_backend *mb, const struct event *event);
+
 static void tell(struct memory_backend *mb, const struct event *event)
 {
     const struct backend_events *events = mb->events;
@@ -114,6 +124,9 @@ static void tell(struct memory_backend *mb, const struct event *event)
         break;
     case EVENT_SUBSCRIBED:
         events->subscribed(mb->self, event->token);
+        break;
+    case EVENT_REVOKED:
+        tell_revoked(mb, event);
         break;
     }
 }
@@ -361,6 +374,99 @@ static void end_mark(struct backend *backend, umbel_str id)
     memory_hub_unlock(mb->hub);
 }
 
+/* ---- revoked ids
+ * ------------------------------------------------------------------------------------------------- */
+
+struct memory_revoked {
+    struct table_node node;
+    double until; /* since the epoch */
+    char text[];
+};
+
+void memory_revoked_free(struct memory_hub *hub)
+{
+    for (struct table_node *node = table_next(&hub->revoked, NULL), *next; node; node = next) {
+        next = table_next(&hub->revoked, node);
+        free(node);
+    }
+}
+
+static void forget_old_revoked(struct memory_hub *hub)
+{
+    double now = clock_now();
+    for (struct table_node *node = table_next(&hub->revoked, NULL), *next; node; node = next) {
+        next = table_next(&hub->revoked, node);
+        if (((struct memory_revoked *)node)->until <= now) {
+            table_remove(&hub->revoked, node);
+            free(node);
+        }
+    }
+}
+
+static void put_revoked(struct memory_hub *hub, const struct backend_revocation *what)
+{
+    struct memory_revoked *old = (struct memory_revoked *)table_find(&hub->revoked, what->id);
+    if (old) {
+        old->until = fmax(old->until, what->until);
+        return;
+    }
+    struct memory_revoked *revoked =
+        hub->revoked.count < BACKEND_REVOKED_MAX ? malloc(sizeof *revoked + what->id.size) : NULL;
+    if (!revoked)
+        return;
+    if (what->id.size)
+        memcpy(revoked->text, what->id.data, what->id.size);
+    revoked->node.key = (umbel_str){revoked->text, what->id.size};
+    revoked->until = what->until;
+    if (table_add(&hub->revoked, &revoked->node) != UMBEL_OK)
+        free(revoked);
+}
+
+static void keep_revoked(struct backend *backend, const struct backend_revocation *list, size_t count)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    forget_old_revoked(mb->hub);
+    for (size_t i = 0; i < count; i++)
+        put_revoked(mb->hub, &list[i]);
+    memory_hub_unlock(mb->hub);
+}
+
+static void list_revoked(struct backend *backend, uint64_t token)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    add_answer(mb, EVENT_REVOKED, token, UMBEL_OK);
+    memory_hub_unlock(mb->hub);
+}
+
+/* A copy, because the owner is called without the lock. */
+static size_t copy_revoked(struct memory_hub *hub, struct arena *arena, struct backend_revocation **list)
+{
+    size_t count = 0;
+    *list = arena_alloc(arena, (hub->revoked.count + 1) * sizeof **list);
+    for (struct table_node *node = *list ? table_next(&hub->revoked, NULL) : NULL; node;
+         node = table_next(&hub->revoked, node))
+        (*list)[count++] =
+            (struct backend_revocation){arena_str(arena, node->key), ((struct memory_revoked *)node)->until};
+    return count;
+}
+
+static void tell_revoked(struct memory_backend *mb, const struct event *event)
+{
+    struct arena arena;
+    struct backend_revocation *list;
+    if (!mb->events->revoked)
+        return;
+    arena_init(&arena, 0);
+    memory_hub_lock(mb->hub);
+    forget_old_revoked(mb->hub);
+    size_t count = copy_revoked(mb->hub, &arena, &list);
+    memory_hub_unlock(mb->hub);
+    mb->events->revoked(mb->self, event->token, UMBEL_OK, list, count);
+    arena_fini(&arena);
+}
+
 static void leave_hub(struct memory_backend *mb)
 {
     memory_hub_lock(mb->hub);
@@ -441,5 +547,7 @@ const struct backend_ops backend_memory = {
     .forget = forget,
     .begin = begin,
     .end_mark = end_mark,
+    .revoke = keep_revoked,
+    .list_revoked = list_revoked,
     .close = close_backend,
 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "broker/redis_lookup.h"
+#include "broker/redis_revoked.h"
 #include "broker/redis_scripts.h"
 #include "broker/redis_stores.h"
 #include "broker/redis_subscription.h"
@@ -17,11 +18,12 @@
 
 #define KEY_NAME "celery-task-meta-"
 #define MARK_NAME "umbel-start-"
+#define REVOKED_NAME "umbel-revoked"
 #define MARK_SECONDS "86400"
 #define EXPIRES 86400.0
 
 /* Kinds of requests besides the stores'; also what an answer that we owe is (struct redis.owed). */
-enum { EXPECT_SCRIPT = REDIS_EXPECT_OTHERS, EXPECT_LOOKUP, EXPECT_BEGIN, EXPECT_NOTHING };
+enum { EXPECT_SCRIPT = REDIS_EXPECT_OTHERS, EXPECT_LOOKUP, EXPECT_BEGIN, EXPECT_REVOKED, EXPECT_NOTHING };
 
 struct redis {
     struct backend base;
@@ -30,7 +32,7 @@ struct redis {
     void *self;
     struct redis_address address;
     struct redis_connection_options connection;
-    umbel_str prefix, key_prefix, mark_prefix; /* in address.arena */
+    umbel_str prefix, key_prefix, mark_prefix, revoked_key; /* in address.arena */
     char ttl[24];
 
     struct redis_connection *conn;
@@ -79,6 +81,9 @@ static void answer_away(struct redis *r, const struct redis_expect *answer)
         break;
     case EXPECT_BEGIN:
         r->events.begun(r->self, answer->token, UMBEL_BACKEND_AWAY, (struct backend_history){0});
+        break;
+    case EXPECT_REVOKED:
+        redis_revoked_answer(NULL, answer->token, &r->events, r->self);
         break;
     default:
         break;
@@ -220,6 +225,34 @@ static void redis_forget(struct backend *backend, umbel_str id)
     delete_key(r, r->key_prefix, id);
 }
 
+/* ---- revoked ids ---- */
+
+static void redis_revoke(struct backend *backend, const struct backend_revocation *list, size_t count)
+{
+    struct redis *r = (struct redis *)backend;
+    struct redis_expect expect = {.kind = EXPECT_NOTHING};
+    redis_stores_send(&r->stores);
+    struct buffer *out = count && room(r) ? redis_request(r->conn, &expect) : NULL;
+    if (!out)
+        return;
+    redis_revoked_write(out, r->revoked_key, list, count);
+    redis_sent(r->conn);
+}
+
+static void redis_list_revoked(struct backend *backend, uint64_t token)
+{
+    struct redis *r = (struct redis *)backend;
+    struct redis_expect expect = {.kind = EXPECT_REVOKED, .token = token};
+    redis_stores_send(&r->stores);
+    struct buffer *out = room(r) ? redis_request(r->conn, &expect) : NULL;
+    if (!out) {
+        owe(r, EXPECT_REVOKED, token, NULL);
+        return;
+    }
+    redis_revoked_ask(out, r->revoked_key);
+    redis_sent(r->conn);
+}
+
 /* ---- listening ---- */
 
 static void on_subscribed(void *self, uint64_t token)
@@ -331,6 +364,9 @@ static void on_reply(void *self, const struct redis_expect *expect, const struct
     case EXPECT_BEGIN:
         on_begin(r, expect->token, reply);
         break;
+    case EXPECT_REVOKED:
+        redis_revoked_answer(reply, expect->token, &r->events, r->self);
+        break;
     default:
         break;
     }
@@ -431,7 +467,8 @@ static int set_options(struct redis *r, const struct backend_options *options, c
     r->prefix = join(r, prefix, "");
     r->key_prefix = join(r, prefix, KEY_NAME);
     r->mark_prefix = join(r, prefix, MARK_NAME);
-    if (!r->prefix.data || !r->key_prefix.data || !r->mark_prefix.data) {
+    r->revoked_key = join(r, prefix, REVOKED_NAME);
+    if (!r->revoked_key.data || !r->prefix.data || !r->key_prefix.data || !r->mark_prefix.data) {
         *why = "out of memory";
         return UMBEL_NO_MEMORY;
     }
@@ -510,5 +547,7 @@ const struct backend_ops backend_redis = {
     .forget = redis_forget,
     .begin = redis_begin,
     .end_mark = redis_end_mark,
+    .revoke = redis_revoke,
+    .list_revoked = redis_list_revoked,
     .close = redis_close,
 };

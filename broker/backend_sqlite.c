@@ -106,6 +106,21 @@ static void end_mark(struct backend *backend, umbel_str id)
     ask((struct sqlite_backend *)backend, RESULT_END_MARK, NOTE_WRITES | NOTE_KEEP, id, 0);
 }
 
+static void keep_revoked(struct backend *backend, const struct backend_revocation *list, size_t count)
+{
+    struct sqlite_backend *sb = (struct sqlite_backend *)backend;
+    for (size_t i = 0; i < count; i++) {
+        struct note *note = ask(sb, RESULT_REVOKE, NOTE_WRITES | NOTE_KEEP, list[i].id, 0);
+        if (note)
+            note->when = list[i].until;
+    }
+}
+
+static void list_revoked(struct backend *backend, uint64_t token)
+{
+    ask((struct sqlite_backend *)backend, RESULT_REVOKED, 0, STR_NONE, token);
+}
+
 /* ---- being told
  * -------------------------------------------------------------------------------------------------- */
 
@@ -113,6 +128,18 @@ static void told_begun(struct sqlite_backend *sb, const struct note *note)
 {
     struct backend_history history = {(note->flags & RESULT_TERMINAL) != 0, (uint32_t)note->number};
     sb->events->begun(sb->self, note->token, note->code, history);
+}
+
+static void told_revoked(struct sqlite_backend *sb, const struct notes *notes, const struct note *note)
+{
+    umbel_str packed = note_text(notes, note, 1);
+    struct backend_revocation *list = calloc(note->number + 1, sizeof *list);
+    size_t count = 0;
+    while (list && count < note->number && sqlite_results_unpack(&packed, &list[count]))
+        count++;
+    if (sb->events->revoked)
+        sb->events->revoked(sb->self, note->token, list ? note->code : UMBEL_BACKEND_REFUSED, list, count);
+    free(list);
 }
 
 /* While it closes only what was asked for is answered. */
@@ -145,6 +172,9 @@ static void told(struct sqlite_port *port, const struct notes *notes, const stru
         break;
     case RESULT_BEGIN:
         told_begun(sb, note);
+        break;
+    case RESULT_REVOKED:
+        told_revoked(sb, notes, note);
         break;
     default:
         told_unasked(sb, notes, note);
@@ -196,6 +226,8 @@ static void refuse(struct sqlite_port *port, const struct notes *notes, const st
         sqlite_port_explain(port, sqlite_port_answer(port, RESULT_STORE, note->token, code), why);
     } else if (note->kind == RESULT_BEGIN) {
         sqlite_port_answer(port, RESULT_BEGIN, note->token, code);
+    } else if (note->kind == RESULT_REVOKED) {
+        sqlite_port_answer(port, RESULT_REVOKED, note->token, code);
     }
 }
 
@@ -267,5 +299,7 @@ const struct backend_ops backend_sqlite = {
     .forget = forget,
     .begin = begin,
     .end_mark = end_mark,
+    .revoke = keep_revoked,
+    .list_revoked = list_revoked,
     .close = close_backend,
 };

@@ -19,6 +19,7 @@ static struct memory_hub *hub_new(umbel_str name)
     pthread_mutex_init(&hub->lock, NULL);
     table_init(&hub->queues);
     table_init(&hub->results);
+    table_init(&hub->revoked);
     return hub;
 }
 
@@ -31,6 +32,8 @@ static void hub_free(struct memory_hub *hub)
     table_fini(&hub->queues);
     memory_results_free(hub);
     table_fini(&hub->results);
+    memory_revoked_free(hub);
+    table_fini(&hub->revoked);
     pthread_mutex_destroy(&hub->lock);
     free(hub);
 }

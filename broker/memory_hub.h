@@ -22,6 +22,7 @@ struct memory_hub {
     unsigned users;
     struct table queues;  /* of struct memory_queue */
     struct table results; /* of struct memory_result (backend_memory.c) */
+    struct table revoked; /* of struct memory_revoked (likewise) */
     size_t sweep;         /* where the search for expired results goes on */
     uint64_t numbers;     /* of messages */
     struct memory_member *transports;
@@ -47,7 +48,8 @@ struct memory_queue *memory_hub_queue(struct memory_hub *hub, umbel_str name);
 /* Finds or makes it, and tells the transports that wait for it. NULL when memory is out. */
 struct memory_queue *memory_hub_make_queue(struct memory_hub *hub, umbel_str name, int max_priority);
 void memory_hub_wake(struct memory_hub *hub);
-/* backend_memory.c: frees what is left in hub->results. */
+/* backend_memory.c: frees what is left in hub->results and hub->revoked. */
 void memory_results_free(struct memory_hub *hub);
+void memory_revoked_free(struct memory_hub *hub);
 
 #endif

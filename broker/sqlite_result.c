@@ -123,6 +123,14 @@ static int run_for_id(struct sqlite_store *store, enum sqlite_sql which, umbel_s
     return sqlite_store_run(statement);
 }
 
+static int keep_revoked(struct sqlite_port *port, umbel_str id, const struct note *note)
+{
+    sqlite3_stmt *statement = sqlite_store_sql(port->store, SQL_REVOKE);
+    sqlite_bind_str(statement, 1, id);
+    sqlite3_bind_double(statement, 2, note->when);
+    return sqlite_store_run(statement);
+}
+
 static bool is_terminal(struct sqlite_store *store, umbel_str id)
 {
     sqlite3_stmt *terminal = sqlite_store_sql(store, SQL_TERMINAL);
@@ -252,6 +260,41 @@ static int lookup(struct sqlite_port *port, umbel_str id, const struct note *not
     return rc;
 }
 
+static int list_revoked(struct sqlite_port *port, const struct note *note)
+{
+    struct note *answer = sqlite_port_answer(port, RESULT_REVOKED, note->token, UMBEL_OK);
+    sqlite3_stmt *list = sqlite_store_sql(port->store, SQL_REVOKED);
+    size_t from = port->answers->bytes.end;
+    int rc;
+    sqlite3_bind_double(list, 1, clock_now());
+    sqlite3_bind_int(list, 2, BACKEND_REVOKED_MAX);
+    while ((rc = sqlite3_step(list)) == SQLITE_ROW && answer) {
+        umbel_str id = sqlite_column_str(list, 0);
+        double until = sqlite3_column_double(list, 1);
+        buffer_add(&port->answers->bytes, &until, sizeof until);
+        buffer_add(&port->answers->bytes, &id.size, sizeof id.size);
+        buffer_str(&port->answers->bytes, id);
+        answer->number++;
+    }
+    sqlite3_reset(list);
+    if (answer)
+        notes_text_since(port->answers, answer, 1, from);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+bool sqlite_results_unpack(umbel_str *packed, struct backend_revocation *out)
+{
+    size_t head = sizeof out->until + sizeof out->id.size;
+    if (packed->size < head)
+        return false;
+    memcpy(&out->until, packed->data, sizeof out->until);
+    memcpy(&out->id.size, packed->data + sizeof out->until, sizeof out->id.size);
+    out->id.data = packed->data + head;
+    packed->data += head + out->id.size;
+    packed->size -= head + out->id.size;
+    return true;
+}
+
 static bool is_awaited(const struct sqlite_results *results, umbel_str id, umbel_str channel)
 {
     return (channel.size && find_name(results, NAME_CHANNEL, channel)) ||
@@ -290,6 +333,8 @@ int sqlite_results_read(struct sqlite_results *results, struct sqlite_port *port
     switch (note->kind) {
     case RESULT_LOOKUP:
         return lookup(port, text, note);
+    case RESULT_REVOKED:
+        return list_revoked(port, note);
     case RESULT_WATCH:
         start_reading(results, port->store);
         return add_name(results, NAME_TASK, text) ? SQLITE_OK : SQLITE_NOMEM;
@@ -331,6 +376,8 @@ int sqlite_results_write(struct sqlite_results *results, struct sqlite_port *por
         return begin(port, text, note);
     case RESULT_END_MARK:
         return run_for_id(port->store, SQL_UNMARK, text);
+    case RESULT_REVOKE:
+        return keep_revoked(port, text, note);
     default:
         return SQLITE_OK;
     }

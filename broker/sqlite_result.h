@@ -17,6 +17,8 @@ enum result_note {
     RESULT_FORGET,                 /* text id */
     RESULT_BEGIN,    /* text id; when: the mark expires; answer: number: starts, flags: RESULT_TERMINAL */
     RESULT_END_MARK, /* text id */
+    RESULT_REVOKE,   /* text id; when: it runs out */
+    RESULT_REVOKED,  /* answer: number: how many, text 1: packed by sqlite_results_pack */
     /* answers only */
     RESULT_NOTICE, /* text payload, as text 1 */
     RESULT_SUBSCRIBED
@@ -33,6 +35,9 @@ struct sqlite_results { /* of one backend */
     uint64_t *watched; /* tokens that wait for that */
     size_t watched_count, watched_size;
 };
+
+/* A revocation within the text of an answer: takes it from the front of `packed`; false at its end. */
+bool sqlite_results_unpack(umbel_str *packed, struct backend_revocation *out);
 
 /* These are the functions of struct sqlite_port_ops, for a port whose `results` are these. */
 void sqlite_results_init(struct sqlite_results *results);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { APPLICATION_ID = 0x756d626c, LAYOUT = 1 };
+enum { APPLICATION_ID = 0x756d626c, LAYOUT = 2 };
 
 static const char settings[] = "PRAGMA journal_mode=WAL;"
                                "PRAGMA synchronous=FULL;"
@@ -28,8 +28,9 @@ static const char layout[] =
     "CREATE INDEX results_by_expiry ON results(expires_at);"
     "CREATE TABLE marks(id TEXT PRIMARY KEY, starts INTEGER NOT NULL, expires_at REAL NOT NULL) WITHOUT "
     "ROWID;"
+    "CREATE TABLE revoked(id TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;"
     "PRAGMA application_id=0x756d626c;"
-    "PRAGMA user_version=1;";
+    "PRAGMA user_version=2;";
 
 static const char *const texts[SQL_COUNT] = {
     [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -88,6 +89,10 @@ static const char *const texts[SQL_COUNT] = {
                  " ON CONFLICT(id) DO UPDATE SET starts = starts + 1, expires_at = excluded.expires_at "
                  "RETURNING starts",
     [SQL_UNMARK] = "DELETE FROM marks WHERE id = ?1",
+    [SQL_REVOKE] = "INSERT INTO revoked VALUES(?1, ?2)"
+                   " ON CONFLICT(id) DO UPDATE SET until = max(until, excluded.until)",
+    [SQL_REVOKED] = "SELECT id, until FROM revoked WHERE until > ?1 ORDER BY until DESC LIMIT ?2",
+    [SQL_REVOKED_EXPIRE] = "DELETE FROM revoked WHERE until <= ?1",
     [SQL_MARKS_EXPIRE] = "DELETE FROM marks WHERE expires_at <= ?1",
 };
 

@@ -17,11 +17,13 @@ enum waiter_kind { WAITER_QUEUE, WAITER_CHANNEL, WAITER_ALL };
     X(BEGIN_WRITE)                                                                                           \
     X(BEGIN_READ)                                                                                            \
     X(COMMIT)                                                                                                \
-    X(ROLLBACK) X(NUMBER_GET) X(NUMBER_SET) X(QUEUE_FIND) X(QUEUE_ADD) X(PUBLISH) X(READY_ANY) X(READY_LIST) \
+    X(ROLLBACK)                                                                                              \
+    X(NUMBER_GET) X(NUMBER_SET) X(QUEUE_FIND) X(QUEUE_ADD) X(PUBLISH) X(READY_ANY) X(READY_LIST)             \
         X(READY_COUNT) X(CLAIM) X(ACK) X(REQUEUE) X(PURGE) X(DUE_NEXT) X(DUE_MATURE) X(OWNER_ADD)            \
             X(HOME_ADD) X(OWNER_DROP) X(OWNER_RETURN) X(HOMES) X(HOME_RETURN) X(HOME_DROP) X(HOME_FORGET)    \
                 X(WAITER_ADD) X(WAITER_DROP) X(WAITERS_DROP) X(WAITERS) X(RIVALS) X(STORE) X(LOOKUP)         \
-                    X(TERMINAL) X(FORGET) X(FEED) X(EXPIRED_ANY) X(EXPIRE) X(MARK) X(UNMARK) X(MARKS_EXPIRE)
+                    X(TERMINAL) X(FORGET) X(FEED) X(EXPIRED_ANY) X(EXPIRE) X(MARK) X(UNMARK) X(MARKS_EXPIRE) \
+                        X(REVOKE) X(REVOKED) X(REVOKED_EXPIRE)
 
 enum sqlite_sql {
 #define SQLITE_ENUM(name) SQL_##name,

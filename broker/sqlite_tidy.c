@@ -112,14 +112,14 @@ static bool any_expired(struct sqlite_store *store, double now)
 /* A small batch at each tick, and the next one soon when there is more: writers wait in between. */
 static void expire(struct sqlite_store *store)
 {
-    static const enum sqlite_sql steps[] = {SQL_EXPIRE, SQL_MARKS_EXPIRE};
+    static const enum sqlite_sql steps[] = {SQL_EXPIRE, SQL_MARKS_EXPIRE, SQL_REVOKED_EXPIRE};
     double now = clock_now();
     if (!any_expired(store, now))
         return;
     int rc = sqlite_store_begin(store, false);
     if (rc != SQLITE_OK)
         return;
-    for (size_t i = 0; i < 2 && rc == SQLITE_OK; i++) {
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && rc == SQLITE_OK; i++) {
         sqlite3_stmt *statement = sqlite_store_sql(store, steps[i]);
         sqlite3_bind_double(statement, 1, now);
         rc = sqlite_store_run(statement);

@@ -20,7 +20,6 @@
 #define READER_LIMIT 10.0 /* seconds a reader may take for one body */
 #define AGAIN_MAX 10.0    /* seconds between two tries of a back end that refuses */
 
-static void admit(struct consumer *consumer, struct request *req);
 static void conclude(struct consumer *consumer, struct request *req);
 
 /* ---- settling
@@ -216,7 +215,7 @@ void consumer_begun(void *self, uint64_t token, int code, struct backend_history
     if (req->losses != consumer->losses || consumer->phase != PHASE_WORKING)
         consumer_hand_back(consumer, req);
     else
-        admit(consumer, req);
+        consumer_admit(consumer, req);
 }
 
 /* ---- the outcome
@@ -235,7 +234,8 @@ static void gather_facts(const struct consumer *consumer, const struct request *
                                     .looked_up = req->looked_up,
                                     .replayed = req->replayed,
                                     .history = req->history,
-                                    .deaths = req->msg.deaths + req->deaths};
+                                    .deaths = req->msg.deaths + req->deaths,
+                                    .time_limit = req->job.time_limit};
 }
 
 /* A parked copy repeats the error, and is written after the verdict's texts are gone. */
@@ -257,11 +257,25 @@ static void count_ending(struct consumer *consumer, const struct verdict *verdic
     counts->parked += verdict->send == SEND_PARK;
 }
 
+static void tell_end(const struct consumer *consumer, const struct request *req,
+                     const struct verdict *verdict, const struct outcome *outcome)
+{
+    static const enum task_news news[] = {[RESULT_SUCCESS] = NEWS_SUCCEEDED,
+                                          [RESULT_FAILURE] = NEWS_FAILED,
+                                          [RESULT_REVOKED] = NEWS_REVOKED,
+                                          [RESULT_RETRY] = NEWS_RETRIED};
+    if (req->msg.id.size && (result_terminal(verdict->state) || verdict->state == RESULT_RETRY))
+        consumer->events->task(consumer->self, news[verdict->state], req, verdict, outcome);
+}
+
 /* The verdict is final: what is to be stored is written now, while the outcome's bytes are still there. */
 static void end(struct consumer *consumer, struct request *req, const struct verdict *verdict,
-                umbel_str value)
+                const struct outcome *outcome)
 {
+    umbel_str value = outcome ? outcome->value : STR_NONE;
     count_ending(consumer, verdict);
+    if (consumer->watched)
+        tell_end(consumer, req, verdict, outcome);
     req->ending = *verdict;
     keep_texts(req, &req->ending);
     if (verdict->store && report_write(req, verdict, value, clock_now()) != UMBEL_OK) {
@@ -308,11 +322,12 @@ static void on_read(struct consumer *consumer, struct request *req, const struct
     }
     if (!replace_message(req, outcome->value))
         req->garbled = "the reader's answer cannot be understood";
-    admit(consumer, req);
+    consumer_admit(consumer, req);
 }
 
-static void measure(struct consumer *consumer, const struct outcome *outcome)
+static void measure(struct consumer *consumer, const struct job *job, const struct outcome *outcome)
 {
+    consumer_note(consumer, job->def)->total++;
     if (outcome->kind == OUTCOME_SUCCESS || outcome->kind == OUTCOME_FAILURE ||
         outcome->kind == OUTCOME_RETRY)
         flow_finished(&consumer->flow, outcome->runtime);
@@ -331,11 +346,12 @@ void consumer_finished(void *self, struct job *job, const struct outcome *outcom
     gather_facts(consumer, req, &facts);
     buffer_clear(&consumer->text);
     request_finish(&facts, outcome, &consumer->text, &verdict);
-    measure(consumer, outcome);
+    measure(consumer, job, outcome);
+    req->pid = 0;
     req->deaths += outcome->kind == OUTCOME_DIED && consumer->phase != PHASE_KILLING;
     task_log_outcome(consumer->options.sink, req, outcome, &verdict, req->msg.deaths + req->deaths);
     if (verdict.kind == VERDICT_END) {
-        end(consumer, req, &verdict, outcome->value);
+        end(consumer, req, &verdict, outcome);
     } else if (verdict.kind == VERDICT_RUN) {
         req->state = REQUEST_READY;
         request_list_add(&consumer->ready, req);
@@ -349,7 +365,7 @@ void consumer_finished(void *self, struct job *job, const struct outcome *outcom
 /* ---- into the pool
  * ---------------------------------------------------------------------------------------------- */
 
-static void write_job(const struct consumer *consumer, struct request *req)
+static void write_job(struct consumer *consumer, struct request *req)
 {
     struct job *job = &req->job;
     const struct request_policy *policy = &consumer->options.policy;
@@ -361,7 +377,16 @@ static void write_job(const struct consumer *consumer, struct request *req)
         job->time_limit = READER_LIMIT;
         return;
     }
-    request_limits(&req->msg, job->def, policy, &job->time_limit, &job->soft_time_limit);
+    umbel_task_def changed;
+    const umbel_task_def *def = job->def;
+    const struct task_note *note = consumer->limited ? consumer_note(consumer, def) : NULL;
+    if (note && note->limited) {
+        changed = *def;
+        changed.options.time_limit = note->time_limit;
+        changed.options.soft_time_limit = note->soft_time_limit;
+        def = &changed;
+    }
+    request_limits(&req->msg, def, policy, &job->time_limit, &job->soft_time_limit);
 }
 
 /* False: the pool has no room. */
@@ -392,7 +417,7 @@ void consumer_pump(struct consumer *consumer)
         if (stale)
             consumer_hand_back(consumer, req);
         else if (late)
-            admit(consumer, req);
+            consumer_admit(consumer, req);
     }
 }
 
@@ -437,7 +462,7 @@ void consumer_due(uv_timer_t *timer)
         struct request *req = consumer->held;
         consumer->held = req->next;
         req->next = NULL;
-        admit(consumer, req);
+        consumer_admit(consumer, req);
     }
     arm_hold(consumer);
 }
@@ -466,11 +491,11 @@ static void adopt(struct consumer *consumer, struct request *twin, struct reques
 static void refuse(struct consumer *consumer, struct request *req, const struct verdict *verdict)
 {
     task_log_refused(consumer->options.sink, &req->msg, verdict);
-    end(consumer, req, verdict, STR_NONE);
+    end(consumer, req, verdict, NULL);
 }
 
 /* Asked when it comes, and again after each new fact. */
-static void admit(struct consumer *consumer, struct request *req)
+void consumer_admit(struct consumer *consumer, struct request *req)
 {
     struct request_facts facts;
     struct verdict verdict;
@@ -483,6 +508,8 @@ static void admit(struct consumer *consumer, struct request *req)
     facts.running_here = twin != NULL;
     if (flagged || req->msg.eta.size || req->msg.expires.size)
         facts.now = clock_now();
+    if (revoked_count(&consumer->revoked))
+        facts.revoked = revoked_holds(&consumer->revoked, req->msg.id, clock_now());
     buffer_clear(&consumer->text);
     request_admit(&facts, &consumer->text, &verdict);
     req->job.reader = verdict.kind == VERDICT_READ;
@@ -538,7 +565,9 @@ void consumer_delivered(void *self, struct tag tag, const struct message *msg)
     if (!req)
         return;
     task_log_received(consumer->options.sink, &req->msg);
-    admit(consumer, req);
+    if (consumer->watched && req->msg.task.size && req->msg.id.size)
+        consumer->events->task(consumer->self, NEWS_RECEIVED, req, NULL, NULL);
+    consumer_admit(consumer, req);
 }
 
 void consumer_garbled(void *self, struct tag tag, const struct message *msg, const char *why)
@@ -549,5 +578,5 @@ void consumer_garbled(void *self, struct tag tag, const struct message *msg, con
         return;
     const char *copy = arena_copy(&req->arena, why, strlen(why));
     req->garbled = copy ? copy : "its headers cannot be read";
-    admit(consumer, req);
+    consumer_admit(consumer, req);
 }

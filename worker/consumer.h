@@ -10,6 +10,7 @@
 
 #include "worker/flow.h"
 #include "worker/request_set.h"
+#include "worker/revoked.h"
 #include "worker/task_log.h"
 
 struct consumer_options {
@@ -22,6 +23,9 @@ struct consumer_options {
     struct flow_options flow;
 };
 
+/* What can be told of a task to those who watch. */
+enum task_news { NEWS_RECEIVED, NEWS_STARTED, NEWS_SUCCEEDED, NEWS_FAILED, NEWS_RETRIED, NEWS_REVOKED };
+
 /* What the owner is told. */
 struct consumer_events {
     void (*transport_state)(void *self, enum transport_state state, int code, const char *why);
@@ -30,6 +34,17 @@ struct consumer_events {
     void (*idle)(void *self);      /* after consumer_drain: nothing is in hand any more */
     void (*pool_stopped)(void *self);
     void (*pool_lost)(void *self, const char *why); /* it can make no children any more */
+    /* Only while consumer->watched. `verdict` is NULL before the end, `outcome` also when it has not run. */
+    void (*task)(void *self, enum task_news news, const struct request *req, const struct verdict *verdict,
+                 const struct outcome *outcome);
+    /* Ids that the back end keeps as revoked were read, or could not be. May be NULL. */
+    void (*revoked)(void *self, int code);
+};
+
+struct task_note {  /* of one registered task */
+    uint64_t total; /* runs that came to an end */
+    bool limited;   /* its limits were changed while the worker runs */
+    double time_limit, soft_time_limit;
 };
 
 struct consumer_counts {
@@ -57,6 +72,12 @@ struct consumer {
     uv_timer_t hold_timer, again_timer;
     struct turn_hook idle_hook, pump_hook;
     struct consumer_counts counts;
+    struct revoked revoked;
+    struct task_note *tasks;        /* in the registry's order */
+    const umbel_task_def *last_def; /* of the last run, and its note */
+    struct task_note *last_note;
+    bool watched; /* events->task is called */
+    bool limited; /* some task_note is */
 };
 
 extern const struct transport_events consumer_transport_events;
@@ -77,6 +98,32 @@ void consumer_start(struct consumer *consumer);
 size_t consumer_drain(struct consumer *consumer);
 /* From now on children that end were killed by us: their tasks go back to their queues and are not blamed. */
 void consumer_kill(struct consumer *consumer);
+/* ---- on request, while it works (consumer_control.c) */
+
+/* What became of a request to stop a task. */
+enum revoke_effect {
+    REVOKE_NOT_HERE, /* or it has ended, or its turn to be looked at comes */
+    REVOKE_ENDED,    /* it had not started: its end as REVOKED is under way */
+    REVOKE_RUNS,     /* it runs, and was not to be terminated */
+    REVOKE_TERMINATES
+};
+/* From now on this id is not started here. With `signal` one that runs is ended: told so first, and killed
+ * after a second, or at once with SIGKILL. */
+enum revoke_effect consumer_revoke(struct consumer *consumer, const struct backend_revocation *what,
+                                   int signal);
+/* Only ends it if it runs here. */
+enum revoke_effect consumer_terminate(struct consumer *consumer, umbel_str id, int signal);
+/* Reads the ids that the back end keeps; `revoked` answers. */
+void consumer_load_revoked(struct consumer *consumer);
+/* Limits for the runs to come; 0 = none but the worker's. UMBEL_OK or UMBEL_NOT_REGISTERED. */
+int consumer_limit(struct consumer *consumer, umbel_str task, double hard, double soft);
+struct task_note *consumer_note(struct consumer *consumer, const umbel_task_def *def);
+/* The queues that are consumed, from now on. UMBEL_OK (also when nothing is to be done), UMBEL_NO_MEMORY. */
+int consumer_add_queue(struct consumer *consumer, umbel_str queue);
+void consumer_drop_queue(struct consumer *consumer, umbel_str queue);
+/* How many children there are to be. As pool_ops.resize. */
+int consumer_resize(struct consumer *consumer, uint32_t concurrency);
+
 size_t consumer_in_hand(const struct consumer *consumer);
 /* Requests in one state. */
 size_t consumer_count(const struct consumer *consumer, enum request_state state);

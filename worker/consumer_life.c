@@ -1,7 +1,10 @@
 /* consumer_life.c: a consumer's beginning and end, and what it does when the world around it changes. */
 #include "worker/consumer_path.h"
 
+#include <stdlib.h>
+#include "common/clock.h"
 #include "common/str.h"
+#include "worker/registry.h"
 #include "worker/report.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
@@ -185,6 +188,17 @@ static void on_resubscribed(void *self)
     (void)self;
 }
 
+static void on_revoked(void *self, uint64_t token, int code, const struct backend_revocation *list,
+                       size_t count)
+{
+    struct consumer *consumer = self;
+    (void)token;
+    for (size_t i = 0; i < count; i++)
+        consumer_revoke(consumer, &list[i], 0);
+    if (consumer->events->revoked)
+        consumer->events->revoked(consumer->self, code);
+}
+
 const struct backend_events consumer_backend_events = {
     .state = on_backend_state,
     .stored = consumer_stored,
@@ -193,6 +207,7 @@ const struct backend_events consumer_backend_events = {
     .notice = on_notice,
     .subscribed = on_subscribed,
     .resubscribed = on_resubscribed,
+    .revoked = on_revoked,
 };
 
 /* ---- the pool
@@ -200,7 +215,12 @@ const struct backend_events consumer_backend_events = {
 
 static void on_started(void *self, struct job *job, int pid)
 {
-    (void)self, (void)job, (void)pid;
+    struct consumer *consumer = self;
+    struct request *req = job->owner;
+    req->pid = pid;
+    req->started_at = clock_now();
+    if (consumer->watched && !job->reader)
+        consumer->events->task(consumer->self, NEWS_STARTED, req, NULL, NULL);
 }
 
 static void on_said(void *self, struct job *job, int pid, umbel_level level, umbel_str line)
@@ -319,6 +339,10 @@ int consumer_init(struct consumer *consumer, const struct consumer_options *opti
     consumer->hold_timer.data = consumer->again_timer.data = consumer;
     consumer->idle_hook = (struct turn_hook){.call = on_idle, .self = consumer};
     consumer->pump_hook = (struct turn_hook){.call = on_pool_room, .self = consumer};
+    revoked_init(&consumer->revoked);
+    consumer->tasks = calloc(registry_count(options->registry) + 1, sizeof *consumer->tasks);
+    if (!consumer->tasks)
+        return UMBEL_NO_MEMORY;
     return flow_init(&consumer->flow, options->loop, consumer->log, &options->flow, &flow_events, consumer);
 }
 
@@ -331,6 +355,8 @@ void consumer_fini(struct consumer *consumer)
     postbox_fini(&consumer->postbox);
     flow_fini(&consumer->flow);
     request_set_fini(&consumer->requests);
+    revoked_fini(&consumer->revoked);
+    free(consumer->tasks);
     buffer_fini(&consumer->text);
     buffer_fini(&consumer->scratch);
 }

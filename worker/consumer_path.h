@@ -16,6 +16,8 @@ void consumer_again(uv_timer_t *timer);
 
 /* The queue's again, as it came: it has not started, or its start does not count. Ends the request. */
 void consumer_hand_back(struct consumer *consumer, struct request *req);
+/* Decides about it anew; it must be in no list. */
+void consumer_admit(struct consumer *consumer, struct request *req);
 /* Starts what is ready while the pool has room. */
 void consumer_pump(struct consumer *consumer);
 /* Asks the back end again for everything that waits for it. */

@@ -2,7 +2,9 @@
 #include "worker/flow.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "common/clock.h"
+#include "common/str.h"
 
 #define TICK_MS 100
 
@@ -104,6 +106,8 @@ void flow_fini(struct flow *flow)
 {
     if (flow->sources)
         uv_close((uv_handle_t *)&flow->timer, NULL);
+    for (size_t i = 0; i < flow->count; i++)
+        free(flow->sources[i].owned);
     free(flow->sources);
     flow->sources = NULL;
 }
@@ -123,6 +127,52 @@ void flow_stop(struct flow *flow)
         cancel(flow, &flow->sources[i].base);
         cancel(flow, &flow->sources[i].boost);
     }
+}
+
+/* ---- on request
+ * ----------------------------------------------------------------------------------------------------- */
+
+static struct source *find_queue(const struct flow *flow, umbel_str queue)
+{
+    for (size_t i = 0; i < flow->count; i++)
+        if (str_equal(str_of(flow->sources[i].queue), queue))
+            return &flow->sources[i];
+    return NULL;
+}
+
+int flow_add(struct flow *flow, umbel_str queue)
+{
+    if (find_queue(flow, queue) || !flow->transport)
+        return UMBEL_OK;
+    struct source *sources = realloc(flow->sources, (flow->count + 1) * sizeof *sources);
+    if (!sources)
+        return UMBEL_NO_MEMORY;
+    flow->sources = sources;
+    struct source *source = &sources[flow->count];
+    char *name = strndup(queue.data, queue.size);
+    if (!name)
+        return UMBEL_NO_MEMORY;
+    *source = (struct source){.queue = name, .owned = name};
+    source->base = consume(flow, name, flow->base_each);
+    flow->count++;
+    return UMBEL_OK;
+}
+
+/* What it brought and has not started goes back. */
+void flow_drop(struct flow *flow, umbel_str queue)
+{
+    struct source *source = find_queue(flow, queue);
+    if (!source)
+        return;
+    struct source old = *source;
+    uint32_t consumers[] = {old.base, old.boost};
+    *source = flow->sources[--flow->count];
+    cancel(flow, &old.base);
+    cancel(flow, &old.boost);
+    for (size_t i = 0; i < 2; i++)
+        if (consumers[i])
+            flow->events->shrunk(flow->self, consumers[i]);
+    free(old.owned);
 }
 
 /* ---- facts from the transport

@@ -7,6 +7,7 @@
 
 struct source {
     const char *queue;
+    char *owned;          /* the same, when it was added later */
     uint32_t base, boost; /* consumers; 0 = none */
     bool consuming;       /* the base one */
 };
@@ -49,6 +50,9 @@ int flow_init(struct flow *flow, struct loop *loop, const struct log *log, const
               const struct flow_events *events, void *self);
 void flow_fini(struct flow *flow);
 void flow_start(struct flow *flow, struct transport *transport);
+/* One more queue, one less. UMBEL_OK (also when nothing is to be done), UMBEL_NO_MEMORY. */
+int flow_add(struct flow *flow, umbel_str queue);
+void flow_drop(struct flow *flow, umbel_str queue);
 /* Cancels every consumer. */
 void flow_stop(struct flow *flow);
 /* Is this one of the consumers that are meant to bring something? */

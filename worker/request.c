@@ -154,8 +154,8 @@ static void fail_for_deaths(const struct request_facts *facts, struct buffer *te
 static bool admit_to_run(const struct request_facts *facts, struct buffer *text, struct verdict *verdict)
 {
     const struct message *msg = facts->msg;
-    if (request_expired(msg, facts->now)) {
-        fail_text(facts, STR("TaskRevokedError"), "expired", NULL, verdict);
+    if (facts->revoked || request_expired(msg, facts->now)) {
+        fail_text(facts, STR("TaskRevokedError"), facts->revoked ? "revoked" : "expired", NULL, verdict);
         verdict->state = RESULT_REVOKED;
     } else if (!facts->def) {
         fail(facts, STR("NotRegistered"), msg->task, "not-registered", verdict);
@@ -273,6 +273,8 @@ static void finish_timed_out(const struct request_facts *facts, const struct out
 {
     double hard, soft;
     request_limits(facts->msg, facts->def, facts->policy, &hard, &soft);
+    if (facts->time_limit > 0)
+        hard = facts->time_limit;
     size_t from = buffer_length(text);
     buffer_format(text, "%g", hard);
     fail(facts, STR("TimeLimitExceeded"), STR_NONE, NULL, verdict);

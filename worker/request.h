@@ -38,8 +38,10 @@ struct request_facts {
     bool looked_up;    /* `history` is known */
     bool replayed;     /* an operator sent it again: a new life, whatever is stored */
     struct backend_history history;
-    int deaths; /* all that are known: the header's, the history's, and ours */
-    double now; /* since the epoch */
+    int deaths;        /* all that are known: the header's, the history's, and ours */
+    double now;        /* since the epoch */
+    bool revoked;      /* somebody asked that it be not run */
+    double time_limit; /* it ran under; 0: as the message, the task and the policy say */
 };
 
 enum verdict_kind {

@@ -37,6 +37,9 @@ struct request {
     bool settled; /* acknowledged early: at most once */
     struct backend_history history;
     int deaths;            /* beyond those of msg.deaths */
+    int pid;               /* where it runs; 0: not said yet, or not running */
+    double started_at;     /* since the epoch; 0 likewise */
+    int terminated;        /* the signal somebody asked to end it with; 0: nobody did */
     struct verdict ending; /* what is left to do once it is stored: sending and logging */
     uint64_t hash;
     double due;              /* HELD: monotonic seconds */

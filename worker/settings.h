@@ -49,6 +49,12 @@
       "how long a warm stop waits for running tasks before they are handed back")                            \
     X(task_events, SWITCH, "-E, ", "task-events", "UMBEL_TASK_EVENTS", "", 0, 0, "",                         \
       "send task events to monitors")                                                                        \
+    X(heartbeat_interval, SECONDS, "", "heartbeat-interval", "UMBEL_HEARTBEAT_INTERVAL", "2", 0.1, 3600,     \
+      "SECONDS", "how often monitors are told that this worker lives")                                       \
+    X(without_heartbeat, SWITCH, "", "without-heartbeat", "UMBEL_WITHOUT_HEARTBEAT", "", 0, 0, "",           \
+      "tell monitors nothing of this worker's life")                                                         \
+    X(revoke_expires, SECONDS, "", "revoke-expires", "UMBEL_REVOKE_EXPIRES", "86400", 1, 1e9, "SECONDS",     \
+      "how long an id stays revoked")                                                                        \
     X(without_gossip, SWITCH, "", "without-gossip", "UMBEL_WITHOUT_GOSSIP", "", 0, 0, "",                    \
       "accepted for Celery's sake; there is none")                                                           \
     X(without_mingle, SWITCH, "", "without-mingle", "UMBEL_WITHOUT_MINGLE", "", 0, 0, "",                    \

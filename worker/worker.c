@@ -222,8 +222,7 @@ static void on_transport_state(void *self, enum transport_state state, int code,
     worker->broker_was_up |= state == TRANSPORT_UP;
 }
 
-/* Queues are consumed once results can be stored for the first time; an outage later only fills the credit.
- */
+/* An outage later only fills the credit. */
 static void on_backend_state(void *self, enum backend_state state, int code, const char *why)
 {
     struct worker *worker = self;
@@ -231,10 +230,32 @@ static void on_backend_state(void *self, enum backend_state state, int code, con
         return;
     if (state == BACKEND_FAILED)
         refused_by(worker, "the result backend", worker->backend_was_up, code, why);
-    if (state == BACKEND_UP && !worker->backend_was_up && worker->stop.stage == STOP_NOT)
-        consumer_start(&worker->consumer);
+    if (state == BACKEND_UP) {
+        consumer_load_revoked(&worker->consumer);
+        control_backend_up(&worker->control);
+    }
     worker->backend_state = state;
     worker->backend_was_up |= state == BACKEND_UP;
+}
+
+/* Queues are consumed once results can be stored and it is known what is not to be run. */
+static void on_revoked(void *self, int code)
+{
+    struct worker *worker = self;
+    if (code == UMBEL_BACKEND_REFUSED)
+        log_line(
+            &worker->sink.log, UMBEL_WARNING, "worker",
+            "the result backend does not tell which tasks were revoked; those revoked before now are run");
+    if (code == UMBEL_BACKEND_AWAY || worker->started || worker->stop.stage != STOP_NOT)
+        return;
+    worker->started = true;
+    consumer_start(&worker->consumer);
+}
+
+static void on_task(void *self, enum task_news news, const struct request *req, const struct verdict *verdict,
+                    const struct outcome *outcome)
+{
+    control_task(&((struct worker *)self)->control, news, req, verdict, outcome);
 }
 
 static void on_consuming(void *self)
@@ -271,6 +292,8 @@ static const struct consumer_events consumer_events = {
     .transport_state = on_transport_state,
     .backend_state = on_backend_state,
     .consuming = on_consuming,
+    .task = on_task,
+    .revoked = on_revoked,
     .idle = on_idle,
     .pool_stopped = on_pool_stopped,
     .pool_lost = on_pool_lost,
@@ -301,11 +324,14 @@ static int start_consumer(struct worker *worker)
                  .max_priority = (int)settings->queue_max_priority},
     };
     int code = consumer_init(&worker->consumer, &options, &consumer_events, worker);
+    if (code == UMBEL_OK)
+        control_init(&worker->control, worker);
     return code == UMBEL_OK ? EXIT_DONE : refuse(worker, EXIT_SOFTWARE, "out of memory");
 }
 
 static void end_consumer(struct worker *worker)
 {
+    control_fini(&worker->control);
     consumer_fini(&worker->consumer);
 }
 
@@ -380,6 +406,22 @@ static void end_pool(struct worker *worker)
         worker->pool->ops->free(worker->pool);
 }
 
+/* ---- remote control and events
+ * ---------------------------------------------------------------------------------- */
+
+static int start_control(struct worker *worker)
+{
+    int code = control_open(&worker->control, &worker->why);
+    return code == UMBEL_OK ? EXIT_DONE : exit_code_of(code);
+}
+
+static void end_control(struct worker *worker)
+{
+    worker->closed = false;
+    control_close(&worker->control, CLOSE_SECONDS / 2, on_closed, worker);
+    run_until(worker, &worker->closed, 2 * CLOSE_SECONDS);
+}
+
 /* ---- signals
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -433,6 +475,7 @@ static const struct duty {
     {start_backend,
      end_backend}, /* ends before the transport: what it stores at last is still acknowledged */
     {start_pool, end_pool},
+    {start_control, end_control},
     {start_signals, end_signals},
 };
 #define DUTY_COUNT (sizeof duties / sizeof duties[0])

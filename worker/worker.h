@@ -4,6 +4,7 @@
 
 #include "common/command.h"
 #include "worker/consumer.h"
+#include "worker/control.h"
 #include "worker/node_name.h"
 #include "worker/settings.h"
 #include "worker/signals.h"
@@ -32,9 +33,10 @@ struct worker {
     struct pool *pool;
     struct signals signals;
     struct stop stop;
+    struct control control;
 
-    bool broker_was_up, backend_was_up, pool_stopped, closed;
-    bool ending; /* the duties are being ended */
+    bool broker_was_up, backend_was_up, pool_stopped, closed, started;
+    bool ending;                       /* the duties are being ended */
     enum transport_state broker_state; /* as last told */
     enum backend_state backend_state;
 };

@@ -175,8 +175,21 @@ static void on_lost(void *self, const char *why)
     (void)self, (void)why;
 }
 
-static const struct consumer_events events = {on_transport, on_backend, on_nothing,
-                                              on_idle,      on_nothing, on_lost};
+static void on_task(void *self, enum task_news news, const struct request *req, const struct verdict *verdict,
+                    const struct outcome *outcome)
+{
+    static const char *const words[] = {"received", "started", "succeeded", "failed", "retried", "revoked"};
+    (void)self, (void)verdict, (void)outcome;
+    note("%s %.*s;", words[news], (int)req->msg.id.size, req->msg.id.data);
+}
+
+static const struct consumer_events events = {.transport_state = on_transport,
+                                              .backend_state = on_backend,
+                                              .consuming = on_nothing,
+                                              .idle = on_idle,
+                                              .pool_stopped = on_nothing,
+                                              .pool_lost = on_lost,
+                                              .task = on_task};
 
 static void never_run(umbel_task *task)
 {
