@@ -78,6 +78,28 @@ static bool take_option(struct call *call, int letter, char *value, int argc, ch
     }
 }
 
+static const char *long_name(const struct option *longs, int letter)
+{
+    while (longs->val != letter)
+        longs++;
+    return longs->name;
+}
+
+static const char *taken_by(int letter)
+{
+    switch (letter) {
+    case 'Q':
+    case 'i':
+        return "a text";
+    case 'p':
+        return "a whole number from 0 to 255";
+    case 's':
+        return "json or msgpack";
+    default:
+        return "seconds, 0 or more";
+    }
+}
+
 static int take_words(struct call *call, int argc, char **argv)
 {
     int words = argc - optind;
@@ -121,7 +143,8 @@ static int parse_line(struct call *call, int argc, char **argv)
         if (letter == '?')
             return console_usage("call", "there is no option '%s'", word);
         if (!take_option(call, letter, optarg, argc, argv))
-            return console_usage("call", "'%s' cannot be used for this option", optarg);
+            return console_usage("call", "--%s takes %s, not '%s'", long_name(longs, letter),
+                                 taken_by(letter), optarg);
     }
     return take_words(call, argc, argv);
 }
@@ -303,9 +326,9 @@ const struct command cmd_call = {
     .summary = "send a task, and wait for its result with --wait",
     .usage = "usage: umbel call NAME [LIST [MAP]] [OPTIONS]\n"
              "\n"
-             "Sends the task NAME and prints its id once the broker has confirmed it. With --wait it prints "
-             "the result\n"
-             "instead, as JSON. LIST holds the arguments, MAP those given by name, both as JSON:\n"
+             "Sends the task NAME and prints its id once the broker has confirmed it. With\n"
+             "--wait it prints the result instead, as JSON. LIST holds the arguments, MAP\n"
+             "those given by name, both as JSON:\n"
              "\n"
              "  umbel call math.add '[2, 3]' --wait\n"
              "  umbel call report.make '[]' '{\"year\": 2026}' -Q reports --expires 3600\n"
@@ -329,8 +352,8 @@ const struct command cmd_call = {
              "      --serializer NAME\n"
              "                       json or msgpack (json)\n"
              "\n"
-             "Ends with 0 when done, 1 when the task failed or was revoked, 2 for a wrong line, 3 when there "
-             "was no answer in\n"
-             "time, 4 when the broker or the result backend cannot be reached or refused.\n",
+             "Ends with 0 when done, 1 when the task failed or was revoked, 2 for a wrong\n"
+             "line, 3 when there was no answer in time, 4 when the broker or the result\n"
+             "backend cannot be reached or refused.\n",
     .run = run,
 };

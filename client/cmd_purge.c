@@ -149,9 +149,8 @@ const struct command cmd_purge = {
     .summary = "remove all waiting messages from queues",
     .usage = "usage: umbel purge -Q QUEUE[,QUEUE...] [-f]\n"
              "\n"
-             "Removes every message that waits in these queues, for good. Tasks that a worker has already "
-             "fetched are\n"
-             "not touched.\n"
+             "Removes every message that waits in these queues, for good. Tasks that a worker\n"
+             "has already fetched are not touched.\n"
              "\n"
              "  -Q, --queues LIST   the queues, separated by commas; may be repeated\n"
              "  -f, --force         do not ask\n",

@@ -243,14 +243,15 @@ const struct command cmd_result = {
     .summary = "print the result of a task by its id",
     .usage = "usage: umbel result ID [OPTIONS]\n"
              "\n"
-             "Prints the result stored under ID, as JSON; a failure goes to stderr, with its traceback.\n"
+             "Prints the result stored under ID, as JSON; a failure goes to stderr, with its\n"
+             "traceback.\n"
              "\n"
-             "  -w, --wait [SECONDS]   wait until the task is done, at most so long (--timeout, else 60)\n"
+             "  -w, --wait [SECONDS]   wait until it is done, so long (--timeout, else 60)\n"
              "      --timeout SECONDS  how long the result backend may take to answer (10)\n"
              "      --forget           delete the stored result after printing it\n"
              "\n"
-             "Ends with 0 when the task succeeded, 1 when it failed or was revoked, 3 when it is not done "
-             "(yet, or\n"
-             "nothing is known of it), 4 when the result backend cannot be reached.\n",
+             "Ends with 0 when the task succeeded, 1 when it failed or was revoked, 3 when it\n"
+             "is not done (yet, or nothing is known of it), 4 when the result backend cannot\n"
+             "be reached.\n",
     .run = run,
 };

@@ -13,7 +13,8 @@ void sentence_unsent(char *out, size_t size, const char *title, const char *queu
     switch (code) {
     case UMBEL_UNROUTABLE:
         snprintf(out, size,
-                 "task %s was not sent: no worker has created queue '%s' yet; start one or set .create_queue",
+                 "task %s was not sent: no worker has created queue '%s' yet; start one, or ask for the "
+                 "queue (create_queue)",
                  title, queue);
         return;
     case UMBEL_REFUSED:

@@ -202,7 +202,11 @@ int registry_load(struct registry *registry, const char *path, struct buffer *wh
     }
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
-        buffer_format(why, "%s cannot be loaded: %s", from, dlerror());
+        const char *reason = dlerror();
+        size_t named = strlen(path); /* the loader begins with the name too */
+        if (strncmp(reason, path, named) == 0 && strncmp(reason + named, ": ", 2) == 0)
+            reason += named + 2;
+        buffer_format(why, "%s cannot be loaded: %s", from, reason);
         return UMBEL_BAD_MODULE;
     }
     const umbel_module_table *module = dlsym(library, "umbel_module");

@@ -26,18 +26,19 @@ static const struct setting rows[] = {
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
 const char settings_usage[] =
-    "Usage: umbel [-A MODULE.so ...] [-b BROKER] [--result-backend URL] worker [OPTIONS]\n\n"
-    "Consumes queues and runs the tasks of the modules. SIGTERM or SIGINT stops it warmly: what runs may "
-    "end, what has\n"
-    "not started goes back to its queue. A second one, or SIGQUIT, stops it within 2 seconds: what runs is "
-    "killed and\n"
-    "goes back too.\n\n"
-    "Options (in brackets the environment variable and the default):\n"
+    "usage: umbel [-A FILE]... [-b URL] [--result-backend URL] worker [OPTIONS]\n"
+    "\n"
+    "Consumes queues and runs the tasks of the modules. SIGTERM or SIGINT (Ctrl-C)\n"
+    "stops it warmly: what runs may end, what has not started goes back to its queue.\n"
+    "A second one, or SIGQUIT, stops it within 2 seconds: what runs is killed and\n"
+    "goes back too.\n"
+    "\n"
+    "options, each with its environment variable and default:\n"
 #define ROW(member, type, shown, flag, environment, standard, least, most, parameter, help)                  \
-    "  " shown "--" flag " " parameter "\n        " help " [" environment "; " standard "]\n"
+    "  " shown "--" flag " " parameter "  [" environment "=" standard "]\n      " help "\n"
     SETTINGS(ROW)
 #undef ROW
-        "  -h, --help\n        this text\n";
+        "  -h, --help\n      print this and end\n";
 
 /* ---- one value
  * -------------------------------------------------------------------------------------------------- */

@@ -73,12 +73,14 @@ static void stop_warm(struct stop *stop, const char *cause)
     struct worker *worker = stop->worker;
     stop->stage = STOP_WARM;
     notify_send("STOPPING=1\nSTATUS=warm stop");
-    log_line(log_of(stop), UMBEL_WARNING, "worker",
-             "warm stop (%s): no new tasks; a second signal stops at once", cause);
-    size_t back = consumer_drain(&worker->consumer);
-    log_line(log_of(stop), UMBEL_WARNING, "worker",
-             "%zu tasks that had not started go back, %zu go on for at most %g s", back,
-             consumer_in_hand(&worker->consumer), worker->settings.stop_timeout);
+    size_t back = consumer_drain(&worker->consumer), left = consumer_in_hand(&worker->consumer);
+    if (back + left > 0)
+        log_line(log_of(stop), UMBEL_WARNING, "worker",
+                 "warm stop (%s): %zu tasks that had not started go back, %zu go on for at most %g s; "
+                 "a second signal stops at once",
+                 cause ? cause : "it cannot begin", back, left, worker->settings.stop_timeout);
+    else if (cause)
+        log_line(log_of(stop), UMBEL_WARNING, "worker", "warm stop (%s): nothing is running", cause);
     uv_timer_start(&stop->deadline, on_warm_deadline, (uint64_t)(worker->settings.stop_timeout * 1000), 0);
 }
 

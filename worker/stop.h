@@ -22,7 +22,7 @@ struct stop {
 
 void stop_init(struct stop *stop, struct worker *worker);
 void stop_fini(struct stop *stop);
-/* The next stage after the present one; `cause` for the log. `exit_code` counts when it is the first request.
+/* The next stage after the present one; `cause` for the log, NULL when it was told already. `exit_code` counts when it is the first request.
  */
 void stop_request(struct stop *stop, const char *cause, int exit_code);
 void stop_cold(struct stop *stop, const char *cause);

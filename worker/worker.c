@@ -199,10 +199,12 @@ static void on_closed(void *self)
 /* At the start a refusal is the operator's mistake and ends the worker; later it is an outage like others. */
 static void refused_by(struct worker *worker, const char *who, bool was_up, int code, const char *why)
 {
+    if (!was_up && worker->stop.stage != STOP_NOT)
+        return; /* it ends already, for a reason that was told */
     log_line(&worker->sink.log, UMBEL_ERROR, "worker", "%s refuses this worker: %s%s", who,
              why && *why ? why : umbel_strerror(code), was_up ? "; it is asked again" : "");
     if (!was_up)
-        stop_request(&worker->stop, "it cannot begin", EXIT_AWAY);
+        stop_request(&worker->stop, NULL, EXIT_AWAY);
 }
 
 static void on_transport_state(void *self, enum transport_state state, int code, const char *why)
@@ -498,6 +500,9 @@ static void show_banner(struct worker *worker)
 static void work(struct worker *worker)
 {
     show_banner(worker);
+    if (registry_count(worker->registry) == 0)
+        log_line(&worker->sink.log, UMBEL_WARNING, "worker",
+                 "there are no tasks (-A FILE before `worker` loads some): what arrives will be parked");
     if (!worker->backend)
         consumer_start(&worker->consumer);
     loop_run(&worker->loop);

@@ -34,7 +34,7 @@ Test(outbox, an_unroutable_message_names_its_queue_and_the_remedy)
     cr_assert_eq(umbel_get(future, 0, NULL), UMBEL_UNROUTABLE);
     cr_assert_str_eq(umbel_error(future),
                      "task math.add[a] was not sent: no worker has created queue 'math' yet; "
-                     "start one or set .create_queue");
+                     "start one, or ask for the queue (create_queue)");
     cr_assert_eq(umbel_flush(rig->client, 0), UMBEL_UNROUTABLE, "a flush tells the first failure");
     cr_assert_eq(umbel_flush(rig->client, 0), UMBEL_OK, "once");
     umbel_future_free(future);
