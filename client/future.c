@@ -57,8 +57,7 @@ void future_ref(umbel_future *future)
 
 static void drop_payload(umbel_future *future)
 {
-    if (future->payload.data != future->payload_here)
-        free((char *)(uintptr_t)future->payload.data);
+    free((char *)(uintptr_t)future->payload.data);
     future->payload = STR_NONE;
 }
 
@@ -125,7 +124,7 @@ bool future_unsent(umbel_future *future, int code, const char *why)
 static int keep_payload(umbel_future *future, umbel_str payload)
 {
     drop_payload(future);
-    char *copy = payload.size <= FUTURE_PAYLOAD ? future->payload_here : malloc(payload.size);
+    char *copy = malloc(payload.size ? payload.size : 1);
     if (!copy)
         return UMBEL_NO_MEMORY;
     memcpy(copy, payload.data, payload.size);

@@ -58,7 +58,8 @@ enum future_watch {
     WATCH_SLOW     /* subscribed and read once; read again now and then */
 };
 
-enum { FUTURE_TEXT = 120, FUTURE_PAYLOAD = 136 };
+/* Room for a UUID and a name of usual length; a result of its own size comes with the result. */
+enum { FUTURE_TEXT = 72 };
 
 struct umbel_future {
     umbel_client *client; /* counted */
@@ -71,7 +72,7 @@ struct umbel_future {
     pthread_mutex_t lock;
     struct waiter_node *waiters;
     struct callback *callbacks;
-    umbel_str payload;       /* the stored result map; in payload_here or malloc'd */
+    umbel_str payload;       /* the stored result map; malloc'd or NULL */
     char *why;               /* why it was not sent; malloc'd or NULL */
     struct reading *reading; /* made by whoever reads the result first */
 
@@ -93,7 +94,6 @@ struct umbel_future {
     uint64_t batch; /* the watch it was in */
 
     char text_here[FUTURE_TEXT];
-    char payload_here[FUTURE_PAYLOAD];
 };
 
 /* One reference, for the caller. NULL when memory is out. `name` may be "". Any thread. */

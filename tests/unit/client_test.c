@@ -344,5 +344,5 @@ Test(client_alone, a_broker_that_is_away_ends_every_call_at_its_timeout)
 
 Test(client_alone, a_future_is_small)
 {
-    cr_assert_leq(sizeof(umbel_future), 512);
+    cr_assert_leq(sizeof(umbel_future), 352);
 }
