@@ -16,10 +16,17 @@ static void break_off(struct slot *slot)
     slot_kill(slot, "it broke the protocol");
 }
 
+/* Not NaN, not negative, not beyond what is counted in nanoseconds: means are made of it. */
+static bool is_runtime(double seconds)
+{
+    return seconds >= 0 && seconds < 1e9;
+}
+
 static bool read_done(const struct slot *slot, umbel_str payload, struct outcome *outcome)
 {
     struct frame_done done;
-    if (!frame_take(&payload, &done, sizeof done) || done.kind > OUTCOME_CANCELLED)
+    if (!frame_take(&payload, &done, sizeof done) || done.kind > OUTCOME_CANCELLED ||
+        !is_runtime(done.runtime))
         return false;
     *outcome = (struct outcome){.kind = (enum outcome_kind)done.kind,
                                 .has_links = done.has_links,
