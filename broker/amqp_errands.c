@@ -97,11 +97,15 @@ static void send_order(struct amqp_chan *chan, const struct amqp_errand_order *o
 }
 
 static void on_patience_over(uv_timer_t *timer);
+static void answer_first(struct amqp_errands *errands, int code, uint64_t count, const char *why);
 
 static void ask_first(struct amqp_errands *errands)
 {
-    if (!errands->chan.number && !amqp_chan_open(&errands->chan, errands->conn, &chan_events, errands))
-        return; /* the hook answers when the connection is down */
+    if (!errands->chan.number && !amqp_chan_open(&errands->chan, errands->conn, &chan_events, errands)) {
+        if (amqp_conn_is_up(errands->conn)) /* else the hook answers */
+            answer_first(errands, UMBEL_BROKER_AWAY, 0, "RabbitMQ allows no further channel");
+        return;
+    }
     errands->asked = true;
     send_order(&errands->chan, &errands->first->order, errands->declaring);
     uv_timer_start(&errands->timer, on_patience_over, PATIENCE_MS, 0);
