@@ -25,8 +25,7 @@ static void tell_idle(struct amqp_publisher *publisher)
         publisher->events->idle(publisher->self);
 }
 
-/* Everything pending on the confirmed channel. A callback may add to it only after a new channel, hence
- * `until`. */
+/* Everything pending on the confirmed channel. No callback can add to it: `ready` is off. */
 static void fail_pending(struct amqp_publisher *publisher, int code, const char *why)
 {
     uint64_t token;

@@ -542,7 +542,7 @@ static struct timespec time_to_wait(const struct sqlite_store *store)
     until = earliest(until, store->again_at);
     if (store->retry_at > now)
         until = earliest(until, store->retry_at);
-    if (store->due_at > 0)
+    else if (store->due_at > 0) /* while nothing can be written, what is due would keep us spinning */
         until = earliest(until, now + store->due_at - clock_now() + 0.0005);
     double wait = fmax(0, until - now);
     return (struct timespec){(time_t)wait, (long)((wait - floor(wait)) * 1e9)};
