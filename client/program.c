@@ -4,11 +4,13 @@
  * below. */
 #include "client/program.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <umbel/worker.h>
+#include <unistd.h>
 
 extern const struct command cmd_worker, cmd_call, cmd_result, cmd_purge, cmd_dead;
 
@@ -209,9 +211,22 @@ static int run_command(const struct program_line *line, int argc, char **argv)
     return command->run(&line->globals, argc, argv);
 }
 
+/* Started without them (a careless supervisor closes all), the first sockets and files would be numbered 0 to
+ * 2, and log lines would be written into them. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int umbel_main_with(const umbel_module_table *module, int argc, char **argv)
 {
     struct program_line line;
+    fill_standard_descriptors();
     program_parse(&line, module, argc, argv);
     switch (line.ask) {
     case PROGRAM_HELP:

@@ -1,6 +1,10 @@
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <umbel/worker.h>
+#include <unistd.h>
 #include "client/program.h"
 
 static struct program_line parse(int argc, ...)
@@ -35,6 +39,20 @@ Test(program, the_environment_gives_what_the_line_does_not)
     cr_assert_null(line.globals.backend, "empty is as good as unset");
     line = parse(4, "umbel", "-b", "memory://from-line", "call");
     cr_assert_str_eq(line.globals.broker, "memory://from-line");
+}
+
+Test(program, started_without_standard_descriptors_it_does_not_give_their_numbers_away)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        char *argv[] = {"umbel", "--version", NULL};
+        close_range(0, 2, 0);
+        umbel_main_with(NULL, 2, argv);
+        _exit(open("/dev/null", O_RDONLY) > 2 ? 0 : 1);
+    }
+    int status = 1;
+    waitpid(child, &status, 0);
+    cr_assert_eq(status, 0);
 }
 
 Test(program, a_mistyped_command_is_answered_with_the_nearest)
