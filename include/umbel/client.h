@@ -125,8 +125,8 @@ UMBEL_API const umbel_value *umbel_result(umbel_future *future);
 UMBEL_API int umbel_on_done(umbel_future *future, void (*call)(umbel_future *future, void *arg), void *arg);
 /* Waits for many. UMBEL_OK when the mode is satisfied, else UMBEL_TIMEOUT. */
 UMBEL_API int umbel_wait(umbel_future *const *futures, size_t count, umbel_wait_mode mode, double timeout);
-/* Gives the handle back. The task goes on; its result is no longer waited for, and callbacks that have not run by then
- * are dropped. NULL is allowed. */
+/* Gives the handle back. The task goes on; its result is no longer waited for, and callbacks that have not begun by then
+ * are dropped (one that runs on another thread at that moment runs to its end). NULL is allowed. */
 UMBEL_API void umbel_future_free(umbel_future *future);
 /* Deletes the stored result in the backend, then as umbel_future_free. */
 UMBEL_API int umbel_forget(umbel_future *future);
