@@ -292,6 +292,25 @@ static void end(struct consumer *consumer, struct request *req, const struct ver
     conclude(consumer, req);
 }
 
+/* The copy can never be sent as it is: what is left of it that fits anywhere is parked. */
+void consumer_unsendable(void *self, struct parcel *parcel)
+{
+    struct consumer *consumer = self;
+    struct request *req = parcel->owner;
+    struct request_facts facts;
+    struct verdict verdict;
+    task_log_note(consumer->options.sink, UMBEL_ERROR, &req->msg,
+                  "its copy is too large for the broker; parked without its headers");
+    if (req->ending.send == SEND_PARK) { /* its result is stored already */
+        req->ending.bare = true;
+        conclude(consumer, req);
+        return;
+    }
+    gather_facts(consumer, req, &facts);
+    request_unsendable(&facts, &verdict);
+    end(consumer, req, &verdict, NULL);
+}
+
 /* A reader has made a message of protocol 2 out of a foreign body: it takes the delivery's place. */
 static bool replace_message(struct request *req, umbel_str packed)
 {

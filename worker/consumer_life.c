@@ -333,7 +333,8 @@ int consumer_init(struct consumer *consumer, const struct consumer_options *opti
     request_list_init(&consumer->waiting);
     buffer_init(&consumer->text, TEXT_MAX);
     buffer_init(&consumer->scratch, (size_t)64 << 20);
-    postbox_init(&consumer->postbox, options->loop, consumer->log, consumer_sent, consumer);
+    postbox_init(&consumer->postbox, options->loop, consumer->log, consumer_sent, consumer_unsendable,
+                 consumer);
     uv_timer_init(&options->loop->uv, &consumer->hold_timer);
     uv_timer_init(&options->loop->uv, &consumer->again_timer);
     consumer->hold_timer.data = consumer->again_timer.data = consumer;

@@ -11,6 +11,7 @@ void consumer_stored(void *self, uint64_t token, int code, const char *why);
 void consumer_begun(void *self, uint64_t token, int code, struct backend_history history);
 void consumer_finished(void *self, struct job *job, const struct outcome *outcome);
 void consumer_sent(void *self, struct parcel *parcel);
+void consumer_unsendable(void *self, struct parcel *parcel);
 void consumer_due(uv_timer_t *timer);
 void consumer_again(uv_timer_t *timer);
 

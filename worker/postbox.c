@@ -18,6 +18,8 @@ enum postbox_next postbox_decide(int code)
         return POSTBOX_WAIT_UP;
     case UMBEL_BUSY:
         return POSTBOX_WAIT_ROOM;
+    case UMBEL_TOO_LARGE:
+        return POSTBOX_NEVER;
     default: /* refused, no such queue, other arguments: somebody has to act, we keep asking */
         return POSTBOX_PAUSE;
     }
@@ -64,7 +66,13 @@ static void publish(struct postbox *postbox, struct parcel *parcel)
         parcel->on_the_way = true;
         return;
     }
-    if (postbox_decide(code) == POSTBOX_PAUSE)
+    enum postbox_next next = postbox_decide(code);
+    if (next == POSTBOX_NEVER && !parcel->bare) {
+        postbox->count--;
+        postbox->unsendable(postbox->self, parcel);
+        return;
+    }
+    if (next == POSTBOX_PAUSE || next == POSTBOX_NEVER)
         note_trouble(postbox, parcel, code, NULL);
     keep(postbox, parcel);
 }
@@ -110,9 +118,11 @@ static void arm(struct postbox *postbox)
  * ------------------------------------------------------------------------------------------------------ */
 
 void postbox_init(struct postbox *postbox, struct loop *loop, const struct log *log,
-                  void (*sent)(void *self, struct parcel *parcel), void *self)
+                  void (*sent)(void *self, struct parcel *parcel),
+                  void (*unsendable)(void *self, struct parcel *parcel), void *self)
 {
-    *postbox = (struct postbox){.loop = loop, .log = log, .sent = sent, .self = self};
+    *postbox =
+        (struct postbox){.loop = loop, .log = log, .sent = sent, .unsendable = unsendable, .self = self};
     uv_timer_init(&loop->uv, &postbox->timer);
     postbox->timer.data = postbox;
 }

@@ -318,6 +318,14 @@ static void finish_cancelled(const struct request_facts *facts, struct verdict *
     verdict->state = RESULT_REVOKED;
 }
 
+void request_unsendable(const struct request_facts *facts, struct verdict *verdict)
+{
+    fail_text(facts, STR("ValueError"),
+              "its copy cannot be sent: the headers or the queue's name are too long for the broker",
+              "too-large", verdict);
+    verdict->bare = true;
+}
+
 static umbel_str type_or(umbel_str type, umbel_str otherwise)
 {
     return type.size ? type : otherwise;

@@ -70,6 +70,7 @@ struct verdict {
     enum request_sending send;
     double delay;       /* seconds: HOLD, SEND_RETRY, SEND_DELAY */
     const char *reason; /* one word, of SEND_PARK */
+    bool bare; /* the parked copy has the body and the reason, but nothing of the original's headers */
 };
 
 /* Eta below this many seconds away is waited for here. */
@@ -80,6 +81,11 @@ void request_admit(const struct request_facts *facts, struct buffer *text, struc
 /* What to do after the pool is done with it. `facts->deaths` does not yet count this outcome. */
 void request_finish(const struct request_facts *facts, const struct outcome *outcome, struct buffer *text,
                     struct verdict *verdict);
+
+/* What to do when the transport can never carry a copy (of a retry, a delay) as it is: headers too large for
+ * a frame, a queue's name too long for a delay. Asking again would keep the delivery, and its place in the
+ * prefetch, for ever. */
+void request_unsendable(const struct request_facts *facts, struct verdict *verdict);
 
 /* Smaller decisions, used by both and by the consumer. */
 bool request_flagged(const struct message *msg); /* may have run before */

@@ -9,6 +9,7 @@
 #include "common/str.h"
 
 #define DEAD_SUFFIX ".dead"
+#define BARE_TEXT 255u
 
 static bool is_death_record(umbel_str name)
 {
@@ -56,14 +57,35 @@ static umbel_str joined(struct arena *arena, umbel_str a, umbel_str b, umbel_str
     return (umbel_str){text, a.size + b.size + c.size};
 }
 
+static umbel_str cut(umbel_str text, size_t most)
+{
+    return (umbel_str){text.data, text.size < most ? text.size : most};
+}
+
+/* Nothing that could be too long for a frame but the body, which has frames of its own. */
+static void strip(struct message *copy, const struct message *original)
+{
+    message_init(copy);
+    copy->body = original->body;
+    copy->content_type = original->content_type;
+    copy->content_encoding = original->content_encoding;
+    copy->task = cut(original->task, BARE_TEXT);
+    copy->id = cut(original->id, BARE_TEXT);
+    copy->republished = request_flagged(original);
+}
+
 static int write_parked(struct request *req, const struct verdict *verdict,
                         const struct sending_context *context)
 {
     struct message *copy = &req->parcel.msg;
     char when[CLOCK_ISO_SIZE];
+    if (verdict->bare)
+        strip(copy, &req->msg);
     clock_iso(when, context->now, true);
     umbel_str at = arena_str(&req->arena, str_of(when));
     umbel_str error = joined(&req->arena, verdict->error_type, STR(": "), verdict->error_message);
+    if (verdict->bare)
+        error = cut(error, BARE_TEXT);
     copy->queue = joined(&req->arena, req->msg.queue, STR(DEAD_SUFFIX), STR_NONE);
     copy->expiration_ms = -1; /* it is to be looked at by somebody, whenever that is */
     copy->deaths = req->msg.deaths + req->deaths;
@@ -104,6 +126,7 @@ int sending_write(struct request *req, const struct verdict *verdict, const stru
     copy->redelivered = false;
     req->parcel.owner = req;
     req->parcel.flags = 0;
+    req->parcel.bare = verdict->bare;
     /* The broker keeps whole seconds; the worker that gets it waits for the rest, which the eta tells. */
     req->parcel.due = verdict->delay >= 1 ? context->mono + floor(verdict->delay) : 0;
     int code = strip_death_records(&req->arena, copy);

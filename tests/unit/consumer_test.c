@@ -24,6 +24,8 @@ struct world {
     int job_count;
     uint32_t room;
     bool takes_back, idle;
+    size_t headers_max; /* extra headers a copy may have; more are too large */
+    bool no_delays;
 };
 
 static struct world world;
@@ -55,6 +57,8 @@ static int fake_publish(struct transport *transport, const struct message *msg, 
                         uint64_t token)
 {
     (void)transport;
+    if (msg->extra_count > world.headers_max || (delay > 0 && world.no_delays))
+        return UMBEL_TOO_LARGE;
     note("publish %.*s to %.*s%s%s", (int)msg->id.size, msg->id.data, (int)msg->queue.size, msg->queue.data,
          flags & PUBLISH_CREATE_QUEUE ? " creating" : "", msg->republished ? " again" : "");
     if (delay > 0)
@@ -212,8 +216,11 @@ static void setup(void)
 {
     static const char *const queues[] = {"q"};
     struct buffer why;
-    world = (struct world){
-        .transport = {&transport_ops}, .backend = {&backend_ops}, .pool = {&pool_ops}, .room = 8};
+    world = (struct world){.transport = {&transport_ops},
+                           .backend = {&backend_ops},
+                           .pool = {&pool_ops},
+                           .room = 8,
+                           .headers_max = 64};
     buffer_init(&why, 1024);
     cr_assert_eq(loop_init(&world.loop), UMBEL_OK);
     cr_assert_eq(log_sink_open(&world.sink, "/dev/null", UMBEL_INFO, false, false), UMBEL_OK);
@@ -512,6 +519,45 @@ Test(consumer, a_lost_connection_takes_what_has_not_started_away)
     consumer_transport_events.state(&world.consumer, TRANSPORT_CONNECTING, UMBEL_BROKER_AWAY, "gone");
     cr_assert(was("run id-1;requeue 8;"), "settling a stale tag does nothing, a live one goes back");
     cr_assert_eq(consumer_in_hand(&world.consumer), 1);
+}
+
+/* ---- what no frame can hold
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+Test(consumer, a_copy_too_large_for_the_broker_is_parked_without_its_headers)
+{
+    struct message msg = message_make("id-1");
+    struct message_header extra[8];
+    umbel_value null = {.kind = UMBEL_NULL};
+    for (int i = 0; i < 8; i++)
+        extra[i] = (struct message_header){str_of((char[2]){(char)('a' + i), 0}), null};
+    msg.extra = extra;
+    msg.extra_count = 8;
+    msg.task = STR("no.such");
+    world.headers_max = 8;
+    deliver(&msg, 7, 1);
+    cr_assert(was("store id-1 FAILURE;"));
+    stored(UMBEL_OK);
+    cr_assert(was("publish id-1 to q.dead creating because not-registered;"),
+              "its place in the prefetch comes back");
+    published(UMBEL_OK);
+    cr_assert(was("ack 7;"));
+}
+
+Test(consumer, a_retry_that_cannot_be_delayed_fails_and_is_parked)
+{
+    struct message msg = message_make("id-1");
+    struct outcome outcome = {.kind = OUTCOME_RETRY, .error_message = STR("later"), .retry_after = 5};
+    world.no_delays = true;
+    deliver(&msg, 7, 1);
+    consumer_pool_events.finished(&world.consumer, world.jobs[0], &outcome);
+    stored(UMBEL_OK);
+    cr_assert(was("run id-1;store id-1 RETRY open;store id-1 FAILURE;"));
+    stored(UMBEL_OK);
+    cr_assert(was("publish id-1 to q.dead creating because too-large;"));
+    published(UMBEL_OK);
+    cr_assert(was("ack 7;"));
 }
 
 /* ---- stopping
