@@ -20,6 +20,7 @@ int console_exit(int code)
     case UMBEL_BAD_URL:
     case UMBEL_BAD_ARGUMENT:
     case UMBEL_BAD_VALUE:
+    case UMBEL_NOT_SUPPORTED:
     case UMBEL_TOO_DEEP:
     case UMBEL_TOO_LARGE:
         return EXIT_USAGE;

@@ -69,6 +69,24 @@ int desk_open_backend(struct desk *desk, const char *command, const struct comma
     return EXIT_DONE;
 }
 
+int desk_open_mailbox(struct desk *desk, const char *command, const struct command_globals *globals,
+                      enum mailbox_kind kind, const char *name, const struct mailbox_events *events)
+{
+    if (!globals->broker)
+        return console_usage(command, "no broker is named: give -b URL or set UMBEL_BROKER_URL");
+    int exit_code = open_loop(desk, command);
+    if (exit_code != EXIT_DONE)
+        return exit_code;
+    struct mailbox_options options = {.kind = kind, .name = name, .client_name = "umbel command"};
+    struct buffer why;
+    buffer_init(&why, DESK_WHY);
+    int code = mailbox_open(&desk->mailbox, &desk->loop, globals->broker, &options, events, desk, &why);
+    if (code != UMBEL_OK)
+        return give_up(desk, code, &why);
+    buffer_fini(&why);
+    return EXIT_DONE;
+}
+
 static void note_state(struct desk *desk, bool up, bool failed, int code, const char *why)
 {
     desk->up = up;
@@ -86,6 +104,17 @@ void desk_broker_state(void *self, enum transport_state state, int code, const c
 void desk_backend_state(void *self, enum backend_state state, int code, const char *why)
 {
     note_state(self, state == BACKEND_UP, state == BACKEND_FAILED, code, why);
+}
+
+void desk_mailbox_up(void *self, const char *name)
+{
+    (void)name;
+    note_state(self, true, false, UMBEL_OK, "");
+}
+
+void desk_mailbox_down(void *self, int code, const char *why)
+{
+    note_state(self, false, code == UMBEL_AUTH || code == UMBEL_TLS, code, why);
 }
 
 bool desk_is_up(struct desk *desk)
@@ -108,7 +137,7 @@ int desk_wait(struct desk *desk, bool (*done)(struct desk *desk), double seconds
 
 int desk_complain(const struct desk *desk, int code)
 {
-    const char *what = desk->transport ? "the broker" : "the result backend";
+    const char *what = desk->transport || desk->mailbox ? "the broker" : "the result backend";
     if (!desk->up)
         console_complain(desk->command, "%s cannot be reached: %s", what,
                          *desk->why ? desk->why : umbel_strerror(code));
@@ -126,11 +155,13 @@ static void end_closed(void *self)
 /* What is unsettled goes back to its queue. */
 void desk_close(struct desk *desk)
 {
-    desk->open_ends = (desk->transport != NULL) + (desk->backend != NULL);
+    desk->open_ends = (desk->transport != NULL) + (desk->backend != NULL) + (desk->mailbox != NULL);
     if (desk->transport)
         desk->transport->ops->close(desk->transport, 1, end_closed, desk);
     if (desk->backend)
         desk->backend->ops->close(desk->backend, 1, end_closed, desk);
+    if (desk->mailbox)
+        desk->mailbox->ops->close(desk->mailbox, 1, end_closed, desk);
     while (desk->open_ends > 0)
         uv_run(&desk->loop.uv, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&desk->timer, NULL);

@@ -12,10 +12,12 @@
 #include <umbel/worker.h>
 #include <unistd.h>
 
-extern const struct command cmd_worker, cmd_call, cmd_result, cmd_purge, cmd_dead;
+extern const struct command cmd_worker, cmd_call, cmd_result, cmd_purge, cmd_dead, cmd_status, cmd_inspect,
+    cmd_control, cmd_events;
 
 static const struct command *const commands[] = {
-    &cmd_worker, &cmd_call, &cmd_result, &cmd_purge, &cmd_dead, NULL,
+    &cmd_worker, &cmd_call,    &cmd_result,  &cmd_purge,  &cmd_dead,
+    &cmd_status, &cmd_inspect, &cmd_control, &cmd_events, NULL,
 };
 
 static const char help_head[] =

@@ -131,7 +131,7 @@ static void on_letter(void *self, const struct message *msg)
     const char *why = "";
     arena_reset(&control->arena);
     if (control_request_read(&control->arena, msg, &request, &why) != UMBEL_OK) {
-        log_line(log_of(control), UMBEL_INFO, "control", "a control message is dropped: %s", why);
+        log_line(log_of(control), UMBEL_DEBUG, "control", "a control message is dropped: %s", why);
         return;
     }
     control->clock = (request.clock > control->clock ? request.clock : control->clock) + 1;

@@ -1,4 +1,5 @@
 """An Umbel worker as a citizen of a Celery cluster: remote control, events and revoked tasks, as Python sees them."""
+import json
 import os
 import re
 import subprocess
@@ -109,7 +110,7 @@ class Inspect(Scene):
         self.assertLess(abs(request["time_start"] - time.time()), 60)
         self.assertEqual(look.reserved(), {self.node: []})
         self.assertEqual(look.scheduled(), {self.node: []})
-                self.assertIn("math.add", look.registered()[self.node])
+        self.assertIn("math.add", look.registered()[self.node])
         [queue] = look.active_queues()[self.node]
         self.assertEqual(set(queue), QUEUE_KEYS)
         self.assertEqual(queue["name"], self.queue)
@@ -413,6 +414,90 @@ class Events(Scene):
         eventually(lambda: "task-revoked" in watcher.of(task.id), "its end")
         event = [e for e in watcher.events if e.get("uuid") == task.id][-1]
         self.assertEqual((event["terminated"], event["signum"], event["expired"]), (True, 15, False))
+
+
+class Commands(Scene):
+    """`umbel status, inspect, control, events`."""
+
+    def test_status_says_who_is_there(self):
+        self.umbel()
+        self.wait_mailbox()
+        answer = self.run_program("status")
+        self.assertEqual(answer.code, 0, answer)
+        self.assertIn(self.node + ": OK\n", answer.out)
+        began = time.monotonic()
+        answer = self.run_program("status", "--node", self.node, "--timeout", "20")
+        self.assertEqual((answer.code, answer.out), (0, self.node + ": OK\n"))
+        self.assertLess(time.monotonic() - began, 10)
+        answer = self.run_program("status", "-n", "nobody@box", "-t", "0.3")
+        self.assertEqual(answer.code, 1, answer)
+        self.assertIn("nobody@box has not answered within 0.3 s", answer.err)
+        self.assertEqual(self.run_program("status", "--node", self.node, "--json").value, {self.node: {"ok": "pong"}})
+
+    def test_inspect_shows_what_a_worker_says(self):
+        self.umbel()
+        self.wait_mailbox()
+        self.assertEqual(self.run_program("inspect", "registered", "-d", self.node, "-j").value[self.node],
+                         self.inspect().registered()[self.node])
+        text = self.run_program("inspect", "stats", "-d", self.node)
+        self.assertEqual(text.code, 0, text)
+        self.assertRegex(text.out, "max-concurrency: 2")
+        task = self.send_task("sleep", (20,))
+        self.wait_active(task.id)
+        found = self.run_program("inspect", "query_task", task.id, "-d", self.node, "-j")
+        self.assertEqual(found.value[self.node][task.id][0], "active")
+
+    def test_control_changes_a_worker(self):
+        worker = self.umbel()
+        self.wait_mailbox()
+        answer = self.run_program("control", "pool_grow", "2", "-d", self.node)
+        self.assertEqual((answer.code, answer.out), (0, self.node + ":\n    ok: pool will grow\n"))
+        self.assertEqual(self.run_program("control", "time_limit", "math.add", "5", "-d", self.node).code, 0)
+        answer = self.run_program("control", "time_limit", "nobody", "5", "-d", self.node)
+        self.assertEqual(answer.code, 1, answer)
+        self.assertIn("unknown task", answer.out)
+        task = self.send_task("sleep", (60,))
+        self.wait_active(task.id)
+        self.assertEqual(self.run_program("control", "terminate", "KILL", task.id, "-d", self.node).code, 0)
+        self.assertEqual(self.result(task.id).code, 1)
+        answer = self.run_program("control", "rate_limit", '{"task_name": "math.add", "rate_limit": "1/s"}', "-d", self.node)
+        self.assertEqual(answer.code, 1, answer)
+        self.assertEqual(self.run_program("control", "shutdown", "-d", self.node).code, 0)
+        self.assertEqual(worker.wait(), 0)
+
+    def test_events_are_printed_as_they_come(self):
+        self.umbel("-E", "--heartbeat-interval", "0.5")
+        self.wait_mailbox()
+        watching = self.start("events", self.globals() + ["events"])
+        watching.wait_for("%s worker-heartbeat .*active=0" % re.escape(self.node))
+        task = self.send_task("math.add", (2, 3))
+        watching.wait_for("task-succeeded uuid=%s result=5" % task.id)
+        watching.signal(2)
+        self.assertEqual(watching.wait(), 0)
+        answer = self.run_program("events", "--seconds", "1.2", "--json")
+        self.assertEqual(answer.code, 0, answer)
+        kinds = {json.loads(line)["type"] for line in answer.out.splitlines()}
+        self.assertIn("worker-heartbeat", kinds)
+
+    def test_wrong_lines_are_refused(self):
+        for line in (["inspect"], ["inspect", "nothing"], ["control", "pool_grow", "x"], ["control", "time_limit"],
+                     ["inspect", "ping", "too", "much"], ["status", "-t", "x"], ["events", "--seconds"], ["status", "more"],
+                     ["control", "pool_grow", "{1}"]):
+            answer = self.run_program(*line)
+            self.assertEqual(answer.code, 2, (line, answer))
+
+    def test_a_broker_without_mailbox_says_so_in_one_sentence(self):
+        for command in (["status"], ["inspect", "ping"], ["control", "shutdown"], ["events"]):
+            answer = self.run_program(*command, broker="sqlite:" + self.path("a.db"))
+            self.assertEqual(answer.code, 2, answer)
+            self.assertEqual(answer.err, "umbel %s: remote control and events need a broker of amqp://; sqlite: has none "
+                             "in this version\n" % command[0])
+
+    def test_a_broker_that_is_away_is_an_error_in_time(self):
+        answer = self.run_program("status", broker="amqp://guest:secret@127.0.0.1:1//")
+        self.assertEqual(answer.code, 4, answer)
+        self.assertIn("cannot be reached", answer.err)
+        self.assertNotIn("secret", answer.err)
 
 
 class Neighbours(Scene):

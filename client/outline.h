@@ -1,0 +1,13 @@
+/* outline.h: a value as indented text for a person. */
+#ifndef CLIENT_OUTLINE_H
+#define CLIENT_OUTLINE_H
+
+#include <umbel/value.h>
+
+/* "title: value" on stdout; lists and maps below it, indented. What a terminal could take for a command is
+ * left out. */
+void outline_print(umbel_str title, const umbel_value *value);
+/* One scalar without a line end; anything else as JSON. */
+void outline_scalar(const umbel_value *value);
+
+#endif
