@@ -189,7 +189,7 @@ static const char *state_word(umbel_state state)
     case UMBEL_STATE_RETRYING:
         return "to be run again";
     default:
-        return "waiting for a worker";
+        return "no worker has answered yet";
     }
 }
 

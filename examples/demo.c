@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <umbel.h>
@@ -117,19 +118,27 @@ static void read_result(struct item *item)
     item->future = NULL;
 }
 
+static int columns(int fd)
+{
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20 ? size.ws_col : 80;
+}
+
+/* One line that is overwritten, so it must not reach the last column. */
 static void draw(size_t done, size_t all, double since, const char *path)
 {
     static double last;
+    char line[256];
     if (!isatty(2) || (done < all && now() - last < 0.05))
         return;
     last = now();
-    int filled = (int)(30 * done / all);
+    int width = columns(2), bar = width / 3 < 30 ? width / 3 : 30;
+    int filled = (int)((size_t)bar * done / all);
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-    fprintf(stderr, "\r\033[K  [%.*s%.*s] %zu of %zu  %.0f tasks/s  %.30s", filled,
-            "##############################", 30 - filled, "..............................", done, all,
-            (double)done / (last - since + 1e-9), name);
-    if (done == all)
-        fputc('\n', stderr);
+    snprintf(line, sizeof line, "  [%.*s%.*s] %zu of %zu  %.0f/s  %s", filled,
+             "##############################", bar - filled, "..............................", done, all,
+             (double)done / (last - since + 1e-9), done < all ? name : "");
+    fprintf(stderr, "\r\033[K%.*s%s", width - 1, line, done == all ? "\n" : "");
 }
 
 /* Takes results as they come; the last argument says how long nothing may come. */
@@ -196,10 +205,34 @@ static size_t differences(const struct report *reports)
     return count;
 }
 
+static void print_end_of(const char *path, int room)
+{
+    int length = (int)strlen(path);
+    if (length <= room)
+        puts(path);
+    else
+        printf("...%s\n", path + (room > 8 ? length - room + 3 : length - 5));
+}
+
 static int by_words(const void *a, const void *b)
 {
     uint64_t x = ((const struct item *)a)->report.words, y = ((const struct item *)b)->report.words;
     return (x < y) - (x > y);
+}
+
+/* A narrow terminal gets words and names alone. */
+static void print_longest(int width)
+{
+    bool wide = width >= 72;
+    printf("\n  the longest:     words%s  file\n", wide ? "  distinct  sha256      " : "");
+    for (size_t i = 0; i < TOP && i < found.count; i++) {
+        const struct report *r = &found.items[i].report;
+        printf("  %22llu", (unsigned long long)r->words);
+        if (wide)
+            printf(" %9llu  %.12s", (unsigned long long)r->distinct, r->sha256);
+        printf("  ");
+        print_end_of(found.items[i].path, wide ? width - 51 : width - 27);
+    }
 }
 
 static void print_table(double took, double here, size_t different)
@@ -211,15 +244,11 @@ static void print_table(double took, double here, size_t different)
         words += found.items[i].report.words;
     }
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int width = isatty(1) ? columns(1) : 4096;
     printf("\n  files %14zu\n  megabytes %10.1f\n  lines %14llu\n  words %14llu\n", found.count,
            (double)bytes / 1e6, (unsigned long long)lines, (unsigned long long)words);
     qsort(found.items, found.count, sizeof *found.items, by_words);
-    printf("\n  the longest %14s %10s  %-12s\n", "words", "distinct", "sha256");
-    for (size_t i = 0; i < TOP && i < found.count; i++) {
-        const struct report *r = &found.items[i].report;
-        printf("  %26llu %10llu  %.12s  %s\n", (unsigned long long)r->words, (unsigned long long)r->distinct,
-               r->sha256, found.items[i].path);
-    }
+    print_longest(width);
     printf("\n  through the queue %8.2f s   %7.0f tasks/s   %7.1f MB/s\n", took, (double)found.count / took,
            (double)bytes / 1e6 / took);
     printf("  one process alone %8.2f s   %7.0f files/s   %7.1f MB/s\n", here, (double)found.count / here,
@@ -241,11 +270,10 @@ int main(int argc, char **argv)
         return 1;
     }
     struct report *reports = calloc(found.count, sizeof *reports);
-    printf("%zu files below %s; reading them once, so that both runs find them in memory\n", found.count,
-           folder);
-    run_here(reports);
-    printf("one task a file:\n");
+    printf("%zu files below %s, one task each\n", found.count, folder);
+    printf("reading them once, so that both runs find them in memory\n");
     fflush(stdout);
+    run_here(reports);
     double took = 0;
     if (run_tasks(&took))
         return 1;

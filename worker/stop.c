@@ -37,7 +37,7 @@ static void on_cold_deadline(uv_timer_t *timer)
 {
     struct stop *stop = timer->data;
     log_line(log_of(stop), UMBEL_WARNING, "worker",
-             "%zu tasks are still unsettled; they go back with the connection",
+             "tasks still unsettled, handed back with the connection: %zu",
              consumer_in_hand(&stop->worker->consumer));
     end_loop(stop);
 }
@@ -51,7 +51,7 @@ void stop_cold(struct stop *stop, const char *cause)
     stop->stage = STOP_COLD;
     notify_send("STOPPING=1\nSTATUS=cold stop");
     log_line(log_of(stop), UMBEL_WARNING, "worker",
-             "cold stop (%s): %zu running tasks are killed and handed back", cause,
+             "cold stop (%s): running tasks killed and handed back: %zu", cause,
              consumer_count(&worker->consumer, REQUEST_RUNNING));
     if (!drained)
         consumer_drain(&worker->consumer);
@@ -76,9 +76,9 @@ static void stop_warm(struct stop *stop, const char *cause)
     size_t back = consumer_drain(&worker->consumer), left = consumer_in_hand(&worker->consumer);
     if (back + left > 0)
         log_line(log_of(stop), UMBEL_WARNING, "worker",
-                 "warm stop (%s): %zu tasks that had not started go back, %zu go on for at most %g s; "
+                 "warm stop (%s): tasks not started and handed back: %zu; running, for at most %g s: %zu; "
                  "a second signal stops at once",
-                 cause ? cause : "it cannot begin", back, left, worker->settings.stop_timeout);
+                 cause ? cause : "it cannot begin", back, worker->settings.stop_timeout, left);
     else if (cause)
         log_line(log_of(stop), UMBEL_WARNING, "worker", "warm stop (%s): nothing is running", cause);
     uv_timer_start(&stop->deadline, on_warm_deadline, (uint64_t)(worker->settings.stop_timeout * 1000), 0);

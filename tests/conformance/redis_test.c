@@ -94,6 +94,9 @@ Test(redis, a_server_that_froze_is_noticed_although_nothing_is_asked)
     cr_assert_eq(s->lost, 0);
     redis_server_freeze(&s->server, true);
     cr_assert(driver_wait(&s->driver, &s->lost, 1, 3));
+    start = clock_mono();
+    while (!strstr(s->said, "(subscription)") && clock_mono() - start < 3) /* the other connection too */
+        uv_run(&s->driver.loop.uv, UV_RUN_ONCE);
     redis_server_freeze(&s->server, false);
     scene_await(s, &s->up, 2);
     scene_await(s, &s->resubscribed, 1);

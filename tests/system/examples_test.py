@@ -57,7 +57,7 @@ class Demo(OnSqlite):
 
     def test_the_demo_ends_cleanly_on_ctrl_c(self):
         demo = self.demo("/usr/lib", "1500")
-        demo.wait_for("one task a file", 200)
+        demo.wait_for("one task each", 200)
         below = descendants(demo.pid)
         os.killpg(demo.pid, signal.SIGINT)
         self.assertEqual(demo.wait(20), 130)
