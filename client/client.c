@@ -103,6 +103,11 @@ static const char *named_or_environment(const char *named, const char *variable)
     return value && *value ? value : NULL;
 }
 
+static void release(void *client)
+{
+    client_unref(client);
+}
+
 static int open_engine(umbel_client *client, const umbel_client_options *options, struct buffer *why)
 {
     struct engine_options engine = {
@@ -111,6 +116,8 @@ static int open_engine(umbel_client *client, const umbel_client_options *options
         .buffer_bytes = client->options.buffer_bytes,
         .log = client->options.log ? &client->log : NULL,
         .callbacks = &client->callbacks,
+        .release = release,
+        .owner = client,
     };
     if (!engine.broker) {
         buffer_text(why, "no broker is named: give its URL or set UMBEL_BROKER_URL");
@@ -193,7 +200,9 @@ int umbel_close(umbel_client *client, double timeout)
         code = flush_for(client, seconds);
         double left = deadline - clock_mono();
         atomic_store(&client->closed, true);
-        engine_close(&client->engine, left > 0 ? left : 0);
+        client_ref(client); /* for the thread, if it takes longer */
+        if (!engine_close(&client->engine, left > 0 ? left : 0))
+            client_unref(client);
         callbacks_dispatch(&client->callbacks);
     }
     words_forget(client);

@@ -8,6 +8,8 @@
 #include "client/waiter.h"
 #include "common/clock.h"
 
+static const double LAST_MOMENT = 0.05;
+
 /* ---- the loop's thread ---- */
 
 static void arm(struct engine *engine);
@@ -66,6 +68,15 @@ static void *run(void *self)
     struct engine *engine = self;
     here = engine;
     loop_run(&engine->loop);
+    waker_settle(&engine->waker);
+    loop_fini(&engine->loop);
+    pthread_mutex_lock(&engine->lock);
+    engine->finished = true;
+    bool alone = engine->alone;
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+    if (alone)
+        engine->release(engine->owner);
     return NULL;
 }
 
@@ -176,6 +187,10 @@ static void end_turns(struct engine *engine)
     }
     uv_close((uv_handle_t *)&engine->timer, NULL);
     loop_stop(&engine->loop);
+    pthread_mutex_lock(&engine->lock);
+    engine->ended = true;
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
 }
 
 static void end_closed(void *self)
@@ -207,23 +222,49 @@ void engine_fini(struct engine *engine)
     pthread_mutex_destroy(&engine->lock);
 }
 
+/* The end of everything that callers can notice is awaited; the thread's own end only for a moment, because a
+ * name that is being looked up cannot be taken back. True: the thread goes on alone. */
+static bool await_end(struct engine *engine)
+{
+    bool time_left = true;
+    pthread_mutex_lock(&engine->lock);
+    while (!engine->ended)
+        pthread_cond_wait(&engine->changed, &engine->lock);
+    double deadline = clock_mono() + LAST_MOMENT;
+    while (!engine->finished && time_left)
+        time_left = waiter_cond_wait(&engine->changed, &engine->lock, deadline);
+    bool alone = engine->alone = !engine->finished;
+    pthread_mutex_unlock(&engine->lock);
+    return alone;
+}
+
+static bool close_thread(struct engine *engine)
+{
+    pthread_t thread = engine->thread;
+    pthread_mutex_lock(&engine->lock);
+    engine->stop = true;
+    pthread_mutex_unlock(&engine->lock);
+    loop_wake(&engine->loop);
+    bool alone = await_end(engine);
+    if (alone)
+        pthread_detach(thread);
+    else
+        pthread_join(thread, NULL);
+    return alone;
+}
+
 /* Without a thread the caller's own carries out the closing. */
-void engine_close(struct engine *engine, double grace)
+bool engine_close(struct engine *engine, double grace)
 {
     outbox_shut(&engine->outbox);
     engine->grace = grace;
-    if (engine->running) {
-        pthread_mutex_lock(&engine->lock);
-        engine->stop = true;
-        pthread_mutex_unlock(&engine->lock);
-        loop_wake(&engine->loop);
-        pthread_join(engine->thread, NULL);
-    } else {
-        begin_stop(engine);
-        loop_run(&engine->loop);
-    }
+    if (engine->running)
+        return close_thread(engine);
+    begin_stop(engine);
+    loop_run(&engine->loop);
     waker_settle(&engine->waker);
     loop_fini(&engine->loop);
+    return false;
 }
 
 /* ---- opening ---- */
@@ -256,7 +297,8 @@ static int open_backend(struct engine *engine, const struct engine_options *opti
 
 static int init(struct engine *engine, const struct engine_options *options)
 {
-    *engine = (struct engine){.log = options->log, .timer_at = UINT64_MAX};
+    *engine = (struct engine){
+        .log = options->log, .timer_at = UINT64_MAX, .release = options->release, .owner = options->owner};
     engine->waker.loop = &engine->loop;
     engine->turn = (struct turn_hook){.call = on_turn, .self = engine};
     engine->broker.code = UMBEL_BROKER_AWAY;

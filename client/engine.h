@@ -41,6 +41,11 @@ struct engine {
     pthread_cond_t changed;
     struct reach broker, results;
     bool stop;
+    bool ended;    /* no callback will run, every future is told */
+    bool finished; /* the thread is over but for its return */
+    bool alone;    /* nobody waits for it: it calls `release` at its end */
+    void (*release)(void *owner);
+    void *owner;
 };
 
 struct engine_options {
@@ -48,13 +53,17 @@ struct engine_options {
     size_t buffer_bytes;
     const struct log *log;
     struct callbacks *callbacks;
+    void (*release)(void *owner); /* see engine_close */
+    void *owner;
 };
 
 /* Opens both ends and starts the thread. UMBEL_OK, UMBEL_BAD_URL, UMBEL_SYSTEM, UMBEL_NO_MEMORY, with one
  * sentence in `why`; after a failure nothing is left to close. */
 int engine_open(struct engine *engine, const struct engine_options *options, struct buffer *why);
-/* Ends the thread: what is unsent gets `grace` seconds, what is not done then answers UMBEL_CLOSED. */
-void engine_close(struct engine *engine, double grace);
+/* Ends the thread: what is unsent gets `grace` seconds, what is not done then answers UMBEL_CLOSED. True: the
+ * thread is held up by the system's look-up of a name and ends by itself later, with a call of `release`;
+ * until then the engine's memory must stay. */
+bool engine_close(struct engine *engine, double grace);
 /* Frees what is left; when the last future is gone too. */
 void engine_fini(struct engine *engine);
 bool engine_is_here(const struct engine *engine); /* is this the background thread? */

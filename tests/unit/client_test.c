@@ -1,5 +1,7 @@
 /* The whole client, its thread included, over memory:// with a thread that plays the worker. */
 #include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -340,6 +342,29 @@ Test(client_alone, a_broker_that_is_away_ends_every_call_at_its_timeout)
     since = clock_mono();
     umbel_close(client, 0.3);
     cr_assert_lt(clock_mono() - since, 0.4);
+}
+
+/* Stands in for the C library's: the name server of one domain never answers. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+{
+    __typeof__(getaddrinfo) *real = (__typeof__(getaddrinfo) *)dlsym(RTLD_NEXT, "getaddrinfo");
+    if (!node || !strstr(node, "silent.example"))
+        return real(node, service, hints, out);
+    sleep(3);
+    return EAI_AGAIN;
+}
+
+Test(client_alone, closing_does_not_wait_for_a_silent_name_server)
+{
+    umbel_client *client = umbel_connect("amqp://silent.example", "memory://x");
+    umbel_future *future = umbel_submit(client, "add", UMBEL_ARGS());
+    usleep(50000);
+    double since = clock_mono();
+    umbel_close(client, 0.3);
+    cr_assert_lt(clock_mono() - since, 0.4);
+    cr_assert_eq(umbel_get(future, 1, NULL), UMBEL_CLOSED);
+    umbel_future_free(future);
+    sleep(4); /* what the thread leaves behind is freed when the look-up ends at last */
 }
 
 Test(client_alone, a_future_is_small)
