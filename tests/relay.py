@@ -1,4 +1,4 @@
-"""A TCP relay in front of a server: it can be down, cut every connection, or swallow everything."""
+"""A TCP relay in front of a server: it can be down, cut every connection, swallow what is sent, or never answer."""
 import re
 import socket
 import threading
@@ -10,7 +10,7 @@ class Relay:
         self.target = (host, int(port))
         self.lock = threading.Lock()
         self.open_sockets = set()
-        self.muted = False
+        self.muted = self.swallowing = False
         self.listener = None
         probe = socket.socket()
         probe.bind(("127.0.0.1", 0))
@@ -47,16 +47,17 @@ class Relay:
         far.settimeout(None)
         with self.lock:
             self.open_sockets.add(far)
-        threading.Thread(target=self.pump, args=(near, far), daemon=True).start()
-        self.pump(far, near)
+        threading.Thread(target=self.pump, args=(near, far, True), daemon=True).start()
+        self.pump(far, near, False)
 
-    def pump(self, source, sink):
+    def pump(self, source, sink, sending):
         try:
             while True:
                 data = source.recv(65536)
                 if not data:
                     break
-                sink.sendall(data)
+                if not (sending and self.swallowing):
+                    sink.sendall(data)
         except OSError:
             pass
         for s in (source, sink):
@@ -67,6 +68,7 @@ class Relay:
 
     def cut(self):
         """Ends every connection; new ones are taken."""
+        self.swallowing = False
         with self.lock:
             for s in self.open_sockets:
                 try:
@@ -75,6 +77,10 @@ class Relay:
                     pass
                 s.close()
             self.open_sockets.clear()
+
+    def swallow(self):
+        """Whatever is sent to the server from now on is taken and thrown away, until the next cut."""
+        self.swallowing = True
 
     def mute(self):
         """Takes connections and never says a word."""

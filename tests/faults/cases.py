@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from scene import Deaf, eventually
+from scene import Deaf, descendants, eventually
 
 CASES = {}
 
@@ -292,13 +292,37 @@ def connection_cut(scene):
 
 
 @case
+def stale_tags(scene):
+    """A worker that was cut off ends its tasks after it got others: their acknowledgements must not count for those."""
+    relay = scene.relay(scene.stand.amqp)
+    first = scene.worker(broker=relay.url)
+    old = scene.client(4, milliseconds=3000, deadline=60)
+    scene.wait_lines("start", 4)
+    second = scene.worker()
+    relay.down()
+    scene.wait_lines("start", 8)
+    relay.up()
+    first.wait_for("connected to RabbitMQ", count=4)
+    new = scene.client(16, milliseconds=1000, deadline=60)
+    children = [str(pid) for pid in descendants(first.pid)]
+    eventually(lambda: sum(line[-1] in children for line in scene.lines("start")) > 4, "the first worker runs new ones", 30)
+    kill(first.pid)
+    scene.finish(old)
+    scene.finish(new)
+    scene.bounded(second)
+    return {"doubled_at_most": 8}
+
+
+@case
 def client_cut(scene):
-    """The client's connection is cut while it sends: what it calls accepted is in the broker."""
+    """What the client sends is swallowed, then its connection is cut: what it calls accepted is in the broker."""
     relay = scene.relay(scene.stand.amqp)
     client = scene.client(3000, per_second=3000, deadline=40, broker=relay.url)
     client.wait_for("^sending")
-    for _ in range(3):
-        time.sleep(0.1 + 0.2 * scene.random.random())
+    for wanted in sorted(scene.random.sample(range(100, 2500), 3)):
+        scene.wait_lines("submit", wanted)
+        relay.swallow()
+        scene.wait_lines("submit", wanted + 100)
         relay.cut()
     client.wait_for("^sent")
     worker = scene.worker()
