@@ -6,7 +6,7 @@ WORKDIR /src
 COPY scripts scripts
 RUN sh scripts/deps build
 COPY . .
-RUN sh scripts/build release:demo && strip build/release/umbel build/release/examples/demo build/release/examples/report.so
+RUN sh scripts/build release:demo_parts && strip build/release/umbel build/release/examples/demo build/release/examples/report.so
 
 FROM debian:bookworm-slim
 RUN apt-get update \

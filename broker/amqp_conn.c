@@ -37,6 +37,14 @@ static void try_address(struct amqp_conn *conn)
     stream_connect(conn->stream, &address_of(conn)->stream, conn->options.connect_timeout);
 }
 
+/* One broker's refusal is an outage like others, as long as another of the list may take us. */
+static int verdict(struct amqp_conn *conn, int code)
+{
+    bool refused = code == UMBEL_AUTH || code == UMBEL_TLS;
+    conn->refusals = refused ? conn->refusals + 1 : 0;
+    return refused && conn->refusals < conn->options.address_count ? UMBEL_BROKER_AWAY : code;
+}
+
 /* How long to wait before attempt `failures`, each address of the list counting once. */
 static double backoff_ms(uint32_t failures, size_t addresses, int code)
 {
@@ -81,7 +89,7 @@ static void log_down(struct amqp_conn *conn, const char *name, int code, const c
 
 void amqp_conn_break(struct amqp_conn *conn, int code, const char *why)
 {
-    char text[512];
+    char text[768];
     snprintf(text, sizeof text, "RabbitMQ at %s: %s", address_of(conn)->name, why);
     if (conn->step == CONN_CLOSING) {
         end(conn);
@@ -91,6 +99,7 @@ void amqp_conn_break(struct amqp_conn *conn, int code, const char *why)
     bool steady = conn->step == CONN_UP && loop_now(conn->options.loop) - conn->up_since > STEADY_MS;
     bool was_up = conn->step == CONN_UP;
     drop(conn);
+    code = verdict(conn, code);
     double wait = steady ? 0 : backoff_ms(++conn->attempt, conn->options.address_count, code);
     if (steady)
         conn->attempt = 0;

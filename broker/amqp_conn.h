@@ -51,9 +51,10 @@ struct amqp_conn {
     struct amqp_conn_events events;
     void *self;
     enum amqp_conn_step step;
-    uint32_t life;    /* changes whenever the connection begins or ends */
-    uint32_t attempt; /* failures in a row */
-    size_t address;   /* the one in use */
+    uint32_t life;     /* changes whenever the connection begins or ends */
+    uint32_t attempt;  /* failures in a row */
+    uint32_t refusals; /* of these, those at the end that were no outage */
+    size_t address;    /* the one in use */
     struct stream *stream;
     uv_timer_t timer;   /* the next attempt, the end of a handshake, or the next heartbeat */
     amqp_pool_t pool;   /* of one decoded method */

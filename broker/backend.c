@@ -53,14 +53,20 @@ int backend_open(struct backend **out, struct loop *loop, const char *url,
                  struct buffer *why)
 {
     struct arena arena;
-    struct url parsed;
+    struct url parsed[2];
     const char *text = "";
     *out = NULL;
     arena_init(&arena, 64 * 1024);
-    int code = url_parse(&arena, url, &parsed, &text);
+    int count = url_parse_list(&arena, url, parsed, 2, &text);
+    int code = count > 0 ? UMBEL_OK : -count;
     bool understood = code == UMBEL_OK;
-    if (understood)
-        code = open_parsed(out, loop, &parsed, options, events, self, why);
+    if (count > 1) {
+        code = UMBEL_BAD_URL;
+        buffer_text(why,
+                    "the result backend is one URL, not a list; for a failover name a host that leads to "
+                    "the present master");
+    } else if (understood)
+        code = open_parsed(out, loop, &parsed[0], options, events, self, why);
     else
         buffer_format(why, "the URL of the result backend: %s", text);
     if (code && understood) { /* what cannot be parsed might be a password gone astray */

@@ -345,9 +345,23 @@ static void on_script(struct redis *r, const struct resp_reply *reply)
     }
 }
 
+/* Whether a store or a start mark was refused because the server has become a replica: then the URL's name
+ * leads to another one by now, or will. The script answers a digit or letter for each store before the
+ * complaint. */
+static bool is_replica(const struct resp_reply *reply)
+{
+    if (!reply)
+        return false;
+    if (reply->kind == RESP_ERROR)
+        return resp_is_error(reply, "READONLY");
+    return reply->kind == RESP_STRING &&
+           strncmp(reply->text.data + strspn(reply->text.data, "01e"), "READONLY", 8) == 0;
+}
+
 static void on_reply(void *self, const struct redis_expect *expect, const struct resp_reply *reply)
 {
     struct redis *r = self;
+    bool replica = expect->kind != EXPECT_LOOKUP && is_replica(reply);
     if (!reply)
         r->ready = false; /* so that what the owner asks for meanwhile is answered soon */
     switch (expect->kind) {
@@ -370,6 +384,9 @@ static void on_reply(void *self, const struct redis_expect *expect, const struct
     default:
         break;
     }
+    if (replica)
+        redis_connection_drop(r->conn, UMBEL_BACKEND_AWAY,
+                              "it is a replica and takes no results (READONLY); it is looked up anew");
     if (r->closing)
         wake_soon(r);
 }

@@ -110,7 +110,7 @@ static void log_down(struct redis_connection *conn, int code, const char *why)
 /* The stream is closed already. */
 static void ended(struct redis_connection *conn, int code, const char *why)
 {
-    char text[256];
+    char text[768];
     snprintf(text, sizeof text, "redis %s: %s", conn->options.address->name, why);
     conn->step = STEP_WAITING; /* so that what the answers cause is not written to it */
     lose_replies(conn);

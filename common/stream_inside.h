@@ -63,7 +63,7 @@ struct stream {
     uv_timer_t timer; /* the deadline, and an end that must not be told from inside a call */
 
     int end_code;
-    char why[384];
+    char why[448];
 };
 
 /* stream.c */

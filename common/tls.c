@@ -20,7 +20,7 @@ struct tls {
     SSL *ssl;
     BIO_METHOD *method;
     char host[256];
-    char why[320];
+    char why[448];
 };
 
 /* ---- the BIO ---- */
@@ -83,6 +83,8 @@ static const char *library_reason(void)
 {
     unsigned long error = ERR_peek_error();
     const char *reason = error ? ERR_reason_error_string(error) : NULL;
+    if (error && ERR_SYSTEM_ERROR(error)) /* a file: these have no text in the library */
+        return strerror((int)ERR_GET_REASON(error));
     return reason ? reason : "no reason given";
 }
 
@@ -189,10 +191,13 @@ static void explain_verify(struct tls *tls, long verify)
     switch (verify) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        snprintf(tls->why, sizeof tls->why, "the server's certificate is not for '%s'", tls->host);
+        snprintf(tls->why, sizeof tls->why,
+                 "the server's certificate is not for '%s'; use the name it was made for, or give that as "
+                 "?server_name=NAME in the URL",
+                 tls->host);
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        snprintf(tls->why, sizeof tls->why, "the server's certificate has expired");
+        snprintf(tls->why, sizeof tls->why, "the server's certificate has expired; renew it there");
         break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
         snprintf(tls->why, sizeof tls->why, "the server's certificate is not valid yet; check the clock");
@@ -202,9 +207,11 @@ static void explain_verify(struct tls *tls, long verify)
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        snprintf(tls->why, sizeof tls->why,
-                 "the issuer of the server's certificate is not trusted (%s); give its CA file",
-                 X509_verify_cert_error_string(verify));
+        snprintf(
+            tls->why, sizeof tls->why,
+            "the issuer of the server's certificate is not trusted (%s); give its CA file as ?ca=FILE in "
+            "the URL",
+            X509_verify_cert_error_string(verify));
         break;
     default:
         snprintf(tls->why, sizeof tls->why, "the server's certificate is refused: %s",
@@ -220,6 +227,8 @@ static void explain(struct tls *tls, int error, int number)
     else if (error == SSL_ERROR_SYSCALL && ERR_peek_error() == 0)
         snprintf(tls->why, sizeof tls->why, "%s",
                  number ? strerror(number) : "the server closed the connection");
+    else if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_WRONG_VERSION_NUMBER)
+        snprintf(tls->why, sizeof tls->why, "the server does not speak TLS on this port");
     else
         snprintf(tls->why, sizeof tls->why, "TLS: %s", library_reason());
 }

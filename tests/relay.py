@@ -1,16 +1,21 @@
-"""A TCP relay in front of a server: it can be down, cut every connection, swallow what is sent, or never answer."""
+"""A TCP relay in front of a server: it can be down, cut every connection, swallow what is sent, never answer, or speak TLS."""
 import re
 import socket
+import ssl
 import threading
 
 
 class Relay:
-    def __init__(self, url):
+    def __init__(self, url, certificate=None):
         host, port = re.search(r"(127\.0\.0\.1):(\d+)", url).groups()
         self.target = (host, int(port))
         self.lock = threading.Lock()
         self.open_sockets = set()
         self.muted = self.swallowing = False
+        self.tls = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(certificate.cert, certificate.key)
         self.listener = None
         probe = socket.socket()
         probe.bind(("127.0.0.1", 0))
@@ -40,6 +45,8 @@ class Relay:
 
     def join(self, near):
         try:
+            if self.tls:
+                near = self.shake_hands(near)
             far = socket.create_connection(self.target, 5)
         except OSError:
             near.close()
@@ -49,6 +56,13 @@ class Relay:
             self.open_sockets.add(far)
         threading.Thread(target=self.pump, args=(near, far, True), daemon=True).start()
         self.pump(far, near, False)
+
+    def shake_hands(self, plain):
+        near = self.tls.wrap_socket(plain, server_side=True)
+        with self.lock:
+            self.open_sockets.discard(plain)
+            self.open_sockets.add(near)
+        return near
 
     def pump(self, source, sink, sending):
         try:

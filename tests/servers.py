@@ -102,18 +102,29 @@ class Server:
 
 
 class Redis(Server):
-    def __init__(self, folder, durable=False):
-        super().__init__(folder, "redis")
-        self.durable = durable
+    """`tls`: an authority and a certificate (certificates.py) for a second port, `tls_port`."""
+
+    def __init__(self, folder, durable=False, name="redis", tls=None, options=()):
+        super().__init__(folder, name)
+        self.durable, self.tls, self.tls_port, self.options = durable, tls, 0, list(options)
+
+    def tls_options(self):
+        if not self.tls:
+            return []
+        authority, certificate = self.tls
+        self.tls_port = self.tls_port or free_ports(1)[0]
+        return ["--tls-port", str(self.tls_port), "--tls-cert-file", certificate.cert, "--tls-key-file", certificate.key,
+                "--tls-ca-cert-file", authority.ca, "--tls-auth-clients", "no"]
 
     def start(self):
         self.port = self.port or free_ports(1)[0]
         self.spawn(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no",
-                    "--appendonly", "yes" if self.durable else "no", "--dir", self.folder])
+                    "--appendonly", "yes" if self.durable else "no", "--dir", self.folder, *self.tls_options(),
+                    *self.options])
         self.wait_ready(REDIS_START)
 
     def ready(self):
-        return asked(self.port, b"PING\r\n", b"+PONG")
+        return asked(self.port, b"PING\r\n", (b"+PONG", b"-NOAUTH"))
 
     @property
     def url(self):
@@ -121,19 +132,25 @@ class Redis(Server):
 
 
 class Rabbit(Server):
-    """RabbitMQ with its own node name, cookie, ports, folders and port mapper (epmd)."""
+    """RabbitMQ with its own node name, cookie, ports, folders and port mapper (epmd). `tls` as for Redis."""
 
-    def __init__(self, folder):
-        super().__init__(folder, "rabbit")
-        self.epmd = Server(folder, "epmd")
-        self.env = None
+    def __init__(self, folder, name="rabbit", tls=None):
+        super().__init__(folder, name)
+        self.epmd = Server(folder, name + "-epmd")
+        self.env, self.tls, self.tls_port = None, tls, 0
 
     def configure(self):
-        self.port, dist, epmd = free_ports(3)
+        self.port, self.tls_port, dist, epmd = free_ports(4)
         conf, plugins = os.path.join(self.folder, "rabbitmq.conf"), os.path.join(self.folder, "enabled_plugins")
         with open(conf, "w") as f:
             f.write("listeners.tcp.1 = 127.0.0.1:%d\nlog.console = false\nlog.file.level = warning\n"
                     "disk_free_limit.absolute = 50MB\n" % self.port)
+            if self.tls:
+                authority, certificate = self.tls
+                f.write("listeners.ssl.1 = 127.0.0.1:%d\nssl_options.cacertfile = %s\nssl_options.certfile = %s\n"
+                        "ssl_options.keyfile = %s\nssl_options.verify = verify_none\n"
+                        "ssl_options.fail_if_no_peer_cert = false\n"
+                        % (self.tls_port, authority.ca, certificate.cert, certificate.key))
         with open(plugins, "w") as f:
             f.write("[].\n")
         # A long name with an address in it: no host name of this machine has to resolve.
