@@ -91,7 +91,9 @@ struct row *backend_rows(size_t *count)
 void place_init(struct place *place, const struct row *row)
 {
     uuid_make(place->name);
-    strcpy(place->folder, "/tmp/umbel-conformance-XXXXXX");
+    const char *temporary = getenv("TMPDIR");
+    snprintf(place->folder, sizeof place->folder, "%s/umbel-conformance-XXXXXX",
+             temporary ? temporary : "/tmp");
     cr_assert_not_null(mkdtemp(place->folder));
     const char *percent = strchr(row->url, '%');
     if (!percent ||

@@ -39,7 +39,7 @@ struct row *backend_rows(size_t *count);
 
 /* A place of its own for one test: a folder, a name no other test uses, and the row's URL made of them. */
 struct place {
-    char folder[64];
+    char folder[96];
     char name[40];
     char url[600];
 };

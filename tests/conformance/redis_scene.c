@@ -99,7 +99,7 @@ static const struct backend_events events = {
 
 void scene_await(struct redis_scene *s, const size_t *counter, size_t wanted)
 {
-    cr_assert(driver_wait(&s->driver, counter, wanted, PATIENCE), "waited in vain; last word: %s", s->why);
+    cr_assert(driver_wait(&s->driver, counter, wanted, PATIENCE), "waited in vain; last word: %s; the log:\n%s", s->why, s->said);
 }
 
 void scene_open(struct redis_scene *s, const char *url)

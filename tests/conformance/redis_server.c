@@ -79,7 +79,8 @@ void redis_server_again(struct redis_server *server)
 static void prepare(struct redis_server *server, const char *const *options)
 {
     *server = (struct redis_server){.options = options, .port = free_port(), .tls_port = free_port()};
-    strcpy(server->folder, "/tmp/umbel-redis-XXXXXX");
+    const char *temporary = getenv("TMPDIR");
+    snprintf(server->folder, sizeof server->folder, "%s/umbel-redis-XXXXXX", temporary ? temporary : "/tmp");
     cr_assert_not_null(mkdtemp(server->folder));
     snprintf(server->socket, sizeof server->socket, "%s/socket", server->folder);
     snprintf(server->url, sizeof server->url, "redis://127.0.0.1:%d", server->port);

@@ -7,10 +7,10 @@
 #include <sys/types.h>
 
 struct redis_server {
-    char folder[64];
-    char socket[96];
+    char folder[96];
+    char socket[108];
     char url[64]; /* redis://127.0.0.1:PORT */
-    char certificate[96], key[96], tls_port_text[8];
+    char certificate[108], key[108], tls_port_text[8];
     int port, tls_port;
     const char *tls_options[12];
     pid_t pid;

@@ -92,6 +92,7 @@ Test(redis, a_server_that_froze_is_noticed_although_nothing_is_asked)
     while (clock_mono() - start < 1.5) /* idle: asked now and then, and answered */
         uv_run(&s->driver.loop.uv, UV_RUN_ONCE);
     cr_assert_eq(s->lost, 0);
+    s->said[0] = '\0';
     redis_server_freeze(&s->server, true);
     cr_assert(driver_wait(&s->driver, &s->lost, 1, 3));
     start = clock_mono();

@@ -52,7 +52,7 @@ for compiler in gcc clang g++ clang++; do
 done
 for pair in gcc:g++ clang:clang++; do
     folder=$work/cmake-${pair%:*}
-    cmake -S "$here" -B "$folder" -DCMAKE_C_COMPILER="${pair%:*}" -DCMAKE_CXX_COMPILER="${pair#*:}" \
+    cmake -G Ninja -S "$here" -B "$folder" -DCMAKE_C_COMPILER="${pair%:*}" -DCMAKE_CXX_COMPILER="${pair#*:}" \
         -DCMAKE_PREFIX_PATH="$work/umbel" >"$work/cmake.log" 2>&1 || fail "$(cat "$work/cmake.log")"
     cmake --build "$folder" >"$work/cmake.log" 2>&1 || fail "$(cat "$work/cmake.log")"
     for program in c_umbel c_static cpp_umbel cpp_static; do

@@ -13,7 +13,7 @@ class Stops:
     def test_a_warm_stop_finishes_what_runs_and_hands_back_the_rest(self):
         first = self.worker("-c", "1")
         path = self.path("trace")
-        ids = [self.send("trace", (path, "x%d" % i, 0.5 if i == 0 else 0)) for i in range(10)]
+        ids = [self.send("trace", (path, "x%d" % i, 3 if i == 0 else 0)) for i in range(10)]
         self.begun(path)
         self.assertEqual(first.stop(), 0)
         done = [line.split()[1] for line in lines_of(path) if line.startswith("end")]
