@@ -530,8 +530,8 @@ Test(consumer, a_copy_too_large_for_the_broker_is_parked_without_its_headers)
     struct message msg = message_make("id-1");
     struct message_header extra[8];
     umbel_value null = {.kind = UMBEL_NULL};
-    for (int i = 0; i < 8; i++)
-        extra[i] = (struct message_header){str_of((char[2]){(char)('a' + i), 0}), null};
+    for (size_t i = 0; i < 8; i++)
+        extra[i] = (struct message_header){{&"abcdefgh"[i], 1}, null};
     msg.extra = extra;
     msg.extra_count = 8;
     msg.task = STR("no.such");
