@@ -117,6 +117,8 @@ static int take_lasting(umbel_future *future, const umbel_take *take)
 
 int umbel_get_take(umbel_future *future, double timeout, umbel_take take)
 {
+    if (!future)
+        return UMBEL_NO_MEMORY;
     int code = wait_until_finished(future, timeout);
     if (code == UMBEL_OK)
         code = atomic_load(&future->code);
@@ -131,26 +133,30 @@ int umbel_get_take(umbel_future *future, double timeout, umbel_take take)
 
 bool umbel_done(umbel_future *future)
 {
-    return future_finished(future);
+    return !future || future_finished(future);
 }
 
 umbel_state umbel_future_state(umbel_future *future)
 {
-    return (umbel_state)atomic_load(&future->state);
+    return future ? (umbel_state)atomic_load(&future->state) : UMBEL_STATE_UNSENT;
 }
 
 int umbel_future_code(umbel_future *future)
 {
+    if (!future)
+        return UMBEL_NO_MEMORY;
     return future_finished(future) ? atomic_load(&future->code) : UMBEL_OK;
 }
 
 const char *umbel_future_id(umbel_future *future)
 {
-    return future->id;
+    return future ? future->id : "";
 }
 
 int umbel_on_done(umbel_future *future, void (*call)(umbel_future *future, void *arg), void *arg)
 {
+    if (!future)
+        return UMBEL_NO_MEMORY;
     if (!fork_mark_is_ours(&future->client->mark))
         return UMBEL_FORKED;
     pthread_mutex_lock(&future->lock);
@@ -203,5 +209,5 @@ void umbel_future_free(umbel_future *future)
 
 int umbel_forget(umbel_future *future)
 {
-    return give_back(future, ORDER_FORGET);
+    return future ? give_back(future, ORDER_FORGET) : UMBEL_NO_MEMORY;
 }

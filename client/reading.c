@@ -98,6 +98,8 @@ static bool is_ours(const umbel_future *future)
 
 const char *umbel_error(umbel_future *future)
 {
+    if (!future)
+        return umbel_strerror(UMBEL_NO_MEMORY);
     if (!future_finished(future) || atomic_load(&future->code) == UMBEL_OK)
         return words_about(future);
     if (!is_ours(future))
@@ -110,6 +112,8 @@ const char *umbel_error(umbel_future *future)
 
 static bool has_failed(umbel_future *future)
 {
+    if (!future)
+        return false;
     int code = atomic_load(&future->code);
     return future_finished(future) && (code == UMBEL_FAILED || code == UMBEL_REVOKED) && is_ours(future);
 }
@@ -158,7 +162,7 @@ static const umbel_value *value_of(const struct reading *reading)
 
 const umbel_value *umbel_result(umbel_future *future)
 {
-    if (!is_ours(future))
+    if (!future || !is_ours(future))
         return NULL;
     pthread_mutex_lock(&future->lock);
     const struct reading *reading = future->payload.size ? reading_of(future) : NULL;

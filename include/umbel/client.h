@@ -98,7 +98,8 @@ UMBEL_API int umbel_client_dispatch(umbel_client *client);
 /* ---- futures -------------------------------------------------------------------------------------------------- */
 
 /* Sends a call. Returns when the message is in the client's buffer (waits for room up to its timeout); the future then
- * tells what became of it. NULL only when memory is out. Give it back with umbel_future_free. */
+ * tells what became of it. NULL only when memory is out; every call on futures takes that too, and answers
+ * UMBEL_NO_MEMORY. Give it back with umbel_future_free. */
 UMBEL_API umbel_future *umbel_submit_with(umbel_client *client, const char *task, umbel_arguments arguments,
                                           const umbel_submit_options *options);
 /* A future for a task that somebody else sent. */

@@ -367,6 +367,22 @@ Test(client_alone, closing_does_not_wait_for_a_silent_name_server)
     sleep(4); /* what the thread leaves behind is freed when the look-up ends at last */
 }
 
+Test(client_alone, a_future_that_memory_was_too_short_for_is_no_crash)
+{
+    int64_t value;
+    cr_assert_eq(umbel_get((umbel_future *)NULL, 1, &value), UMBEL_NO_MEMORY);
+    cr_assert(umbel_done(NULL));
+    cr_assert_eq(umbel_future_state(NULL), UMBEL_STATE_UNSENT);
+    cr_assert_eq(umbel_future_code(NULL), UMBEL_NO_MEMORY);
+    cr_assert_str_eq(umbel_future_id(NULL), "");
+    cr_assert_str_eq(umbel_error(NULL), umbel_strerror(UMBEL_NO_MEMORY));
+    cr_assert(!umbel_error_type(NULL) && !umbel_error_message(NULL) && !umbel_traceback(NULL));
+    cr_assert_null(umbel_result(NULL));
+    cr_assert_eq(umbel_on_done(NULL, note, NULL), UMBEL_NO_MEMORY);
+    cr_assert_eq(umbel_forget(NULL), UMBEL_NO_MEMORY);
+    umbel_future_free(NULL);
+}
+
 Test(client_alone, a_future_is_small)
 {
     cr_assert_leq(sizeof(umbel_future), 352);
