@@ -4,10 +4,11 @@ import json
 import random
 import struct
 
-from stage import OnCluster, descendants, eventually
+from stage import BUILD, OnCluster, descendants, eventually
 
 JSON, MSGPACK = "application/json", "application/x-msgpack"
 PARENT_MEMORY, CHILD_MEMORY = 600, 800  # MiB; bodies of 64 MiB and arenas of 512 MiB are within the limits
+IS_MEASURED = "asan" not in BUILD  # a sanitizer's own memory says nothing
 
 # ---- AMQP's own types, as bytes
 
@@ -166,9 +167,10 @@ class BadInput(OnCluster):
         self.assertEqual(self.value("math.add", (2, 3)), 5)
         self.assertTrue(self.it.running())
         self.assertEqual(sorted(descendants(self.it.pid)), self.below, "no child has died of it")
-        self.assertLess(self.peak(self.it.pid), PARENT_MEMORY)
-        for pid in self.below:
-            self.assertLess(self.peak(pid), CHILD_MEMORY)
+        if IS_MEASURED:
+            self.assertLess(self.peak(self.it.pid), PARENT_MEMORY)
+            for pid in self.below:
+                self.assertLess(self.peak(pid), CHILD_MEMORY)
 
     def check(self):
         self.check_parked()
