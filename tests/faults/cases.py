@@ -216,6 +216,19 @@ def deaf_broker(scene):
 
 
 @case
+def deaf_backend(scene):
+    """A Redis that accepts and never answers: each wait ends in time; what was accepted runs all the same."""
+    deaf = Deaf()
+    client = scene.client(50, deadline=3, backend="redis://127.0.0.1:%d/0" % deaf.port)
+    scene.finish(client, 30)
+    deaf.close()
+    worker = scene.worker()
+    scene.wait_lines("end", 50)
+    scene.bounded(worker)
+    return {"results_may_vanish": True, "doubled_at_most": 0}
+
+
+@case
 def broker_blocked(scene):
     """A memory alarm while clients publish: calls end by their timeouts, and go through once it is over."""
     worker = scene.worker()
