@@ -1,6 +1,7 @@
 /* backend_test.c: what broker/backend.h promises, one body per promise, over every implementation. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <math.h>
 #include <stdlib.h>
 #include "common/clock.h"
 #include "common/str.h"
@@ -53,6 +54,72 @@ static void is_map(const char *found, const char *id, const char *state, int res
     char map[512];
     result_map(map, id, state, result);
     cr_assert_str_eq(found, map);
+}
+
+/* ---- revoked ids
+ * ----------------------------------------------------------------------------------------------------- */
+
+static double wait_revoked(struct scene *s, struct vault *vault)
+{
+    double end = clock_mono() + 5, until;
+    while ((until = vault_revoked(vault, s->id)) == 0 && clock_mono() < end) {
+    }
+    return until;
+}
+
+PROMISE(what_is_revoked_is_known_to_others)
+{
+    struct scene s;
+    enter(&s, row);
+    double until = floor(clock_now()) + 100;
+    cr_assert_eq(vault_revoked(&s.other, s.id), 0);
+    vault_revoke(&s.vault, s.id, until);
+    cr_assert_eq(vault_revoked(&s.vault, s.id), until);
+    cr_assert_eq(wait_revoked(&s, &s.other), until);
+    leave(&s);
+}
+
+PROMISE(what_was_revoked_has_its_time)
+{
+    struct scene s;
+    enter(&s, row);
+    vault_revoke(&s.vault, s.id, floor(clock_now()) + 2);
+    cr_assert_gt(vault_revoked(&s.vault, s.id), 0);
+    double end = clock_mono() + 10;
+    while (vault_revoked(&s.vault, s.id) > 0)
+        cr_assert_lt(clock_mono(), end, "it does not run out");
+    leave(&s);
+}
+
+PROMISE(an_id_revoked_twice_stays_for_the_longer_time)
+{
+    struct scene s;
+    enter(&s, row);
+    double until = floor(clock_now()) + 100;
+    vault_revoke(&s.vault, s.id, until);
+    vault_revoke(&s.vault, s.id, until - 50);
+    cr_assert_eq(vault_revoked(&s.vault, s.id), until);
+    vault_revoke(&s.vault, s.id, until + 50);
+    cr_assert_eq(vault_revoked(&s.vault, s.id), until + 50);
+    leave(&s);
+}
+
+PROMISE(many_are_revoked_at_once)
+{
+    struct scene s;
+    enter(&s, row);
+    enum { MANY = 2000 };
+    static char ids[MANY][UUID_SIZE];
+    static struct backend_revocation list[MANY];
+    double until = floor(clock_now()) + 5;
+    for (int i = 0; i < MANY; i++) {
+        uuid_make(ids[i]);
+        list[i] = (struct backend_revocation){str_of(ids[i]), until};
+    }
+    s.vault.backend->ops->revoke(s.vault.backend, list, MANY);
+    cr_assert_eq(vault_revoked(&s.vault, ids[0]), until);
+    cr_assert_eq(vault_revoked(&s.vault, ids[MANY - 1]), until);
+    leave(&s);
 }
 
 /* ---- storing

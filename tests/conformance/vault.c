@@ -95,6 +95,20 @@ static void on_resubscribed(void *self)
     vault->resubscribed++;
 }
 
+static void on_revoked(void *self, uint64_t token, int code, const struct backend_revocation *list,
+                       size_t count)
+{
+    struct vault *vault = self;
+    note(vault);
+    cr_assert_eq(token, vault->revocations + 4000);
+    vault->revocations++;
+    vault->revoked_code = code;
+    vault->found_until = 0;
+    for (size_t i = 0; i < count; i++)
+        if (str_equal(list[i].id, str_of(vault->asked_id)))
+            vault->found_until = list[i].until;
+}
+
 static void on_closed(void *self)
 {
     struct vault *vault = self;
@@ -110,6 +124,7 @@ static const struct backend_events events = {
     .notice = on_notice,
     .subscribed = on_subscribed,
     .resubscribed = on_resubscribed,
+    .revoked = on_revoked,
 };
 
 void vault_open(struct vault *vault, struct driver *driver, const struct place *place, double expires)
@@ -200,6 +215,26 @@ const char *vault_find(struct vault *vault, const char *id)
     cr_assert_eq(vault->finds[before].code, UMBEL_OK);
     cr_assert_str_eq(vault->finds[before].id, id);
     return vault->finds[before].payload;
+}
+
+void vault_revoke(struct vault *vault, const char *id, double until)
+{
+    struct backend_revocation what = {str_of(id), until};
+    vault->inside = true;
+    vault->backend->ops->revoke(vault->backend, &what, 1);
+    vault->inside = false;
+}
+
+double vault_revoked(struct vault *vault, const char *id)
+{
+    size_t before = vault->revocations;
+    vault->asked_id = id;
+    vault->inside = true;
+    vault->backend->ops->list_revoked(vault->backend, before + 4000);
+    vault->inside = false;
+    cr_assert(vault_wait(vault, &vault->revocations, before + 1), "list_revoked was not answered");
+    cr_assert_eq(vault->revoked_code, UMBEL_OK);
+    return vault->found_until;
 }
 
 struct backend_history vault_begin(struct vault *vault, const char *id)

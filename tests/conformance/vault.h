@@ -18,6 +18,10 @@ struct vault {
     struct backend *backend;
     struct driver *driver;
     bool inside;
+    size_t revocations;   /* answers to list_revoked */
+    const char *asked_id; /* of the one under way */
+    double found_until;   /* of that id; 0: it was not in the list */
+    int revoked_code;
     size_t up, failed, stored, found, begun, noticed, subscribed, resubscribed, closed, unasked;
     struct vault_answer *stores, *finds, *begins, *notices;
     uint64_t last_subscribed;
@@ -41,6 +45,10 @@ int vault_store(struct vault *vault, const char *id, const char *state, int resu
 /* Reads one id and waits: the payload, NUL-terminated, "" when nothing is stored; valid until vault_close. */
 const char *vault_find(struct vault *vault, const char *id);
 struct backend_history vault_begin(struct vault *vault, const char *id);
+/* Does not wait, for there is no answer. */
+void vault_revoke(struct vault *vault, const char *id, double until);
+/* Until when it is revoked; 0: it is not. */
+double vault_revoked(struct vault *vault, const char *id);
 /* Each waits until the subscription is in force. */
 void vault_listen(struct vault *vault, const char *channel);
 void vault_watch(struct vault *vault, const char *id);

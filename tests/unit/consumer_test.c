@@ -137,6 +137,12 @@ static int fake_dispatch(struct pool *pool, struct job *job)
     return UMBEL_OK;
 }
 
+static void fake_cancel_job(struct pool *pool, struct job *job, double kill_after)
+{
+    (void)pool;
+    note("end %.*s in %.0f;", (int)job->msg->id.size, job->msg->id.data, kill_after);
+}
+
 static bool fake_take_back(struct pool *pool, struct job *job)
 {
     (void)pool, (void)job;
@@ -150,8 +156,11 @@ static const struct transport_ops transport_ops = {.scheme = "fake",
                                                    .settle = fake_settle};
 static const struct backend_ops backend_ops = {
     .scheme = "fake", .store = fake_store, .begin = fake_begin, .end_mark = fake_end_mark};
-static const struct pool_ops pool_ops = {
-    .name = "fake", .slots = fake_slots, .dispatch = fake_dispatch, .take_back = fake_take_back};
+static const struct pool_ops pool_ops = {.name = "fake",
+                                         .slots = fake_slots,
+                                         .dispatch = fake_dispatch,
+                                         .take_back = fake_take_back,
+                                         .cancel = fake_cancel_job};
 
 static void on_transport(void *self, enum transport_state state, int code, const char *why)
 {
@@ -614,4 +623,101 @@ Test(consumer, who_is_killed_by_a_cold_stop_goes_back_as_he_came)
     forget();
     finish(0, OUTCOME_DIED);
     cr_assert(was("requeue 7;"));
+}
+
+/* ---- revoked
+ * ----------------------------------------------------------------------------------------------------- */
+
+static enum revoke_effect revoke_id(const char *id, int signal)
+{
+    struct backend_revocation what = {str_of(id), 1e12};
+    return consumer_revoke(&world.consumer, &what, signal);
+}
+
+Test(consumer, a_task_revoked_before_it_comes_is_not_run)
+{
+    struct message msg = message_make("id-1"), other = message_make("id-2");
+    cr_assert_eq(revoke_id("id-1", 0), REVOKE_NOT_HERE);
+    deliver(&msg, 7, 1);
+    deliver(&other, 8, 1);
+    stored(UMBEL_OK);
+    cr_assert(was("store id-1 REVOKED;run id-2;ack 7;"));
+}
+
+Test(consumer, a_task_revoked_while_it_waits_for_room_is_not_run)
+{
+    struct message first = message_make("id-1"), second = message_make("id-2"), third = message_make("id-3");
+    world.room = 1;
+    deliver(&first, 7, 1);
+    deliver(&second, 8, 1);
+    deliver(&third, 9, 1);
+    cr_assert_eq(revoke_id("id-2", 0), REVOKE_ENDED);
+    stored(UMBEL_OK);
+    cr_assert(was("run id-1;store id-2 REVOKED;ack 8;"));
+    finish(0, OUTCOME_SUCCESS);
+    consumer_pool_events.room(&world.consumer);
+    cr_assert(was("store id-1 SUCCESS;run id-3;"));
+}
+
+Test(consumer, a_task_revoked_in_the_pool_before_its_start_is_not_run)
+{
+    struct message msg = message_make("id-1");
+    world.takes_back = true;
+    deliver(&msg, 7, 1);
+    cr_assert_eq(revoke_id("id-1", 0), REVOKE_ENDED);
+    stored(UMBEL_OK);
+    cr_assert(was("run id-1;store id-1 REVOKED;ack 7;"));
+}
+
+Test(consumer, a_task_that_runs_is_only_ended_when_that_is_asked_for)
+{
+    struct message msg = message_make("id-1");
+    deliver(&msg, 7, 1);
+    cr_assert_eq(revoke_id("id-1", 0), REVOKE_RUNS);
+    cr_assert(was("run id-1;"));
+    cr_assert_eq(revoke_id("id-1", 15), REVOKE_TERMINATES);
+    cr_assert_eq(revoke_id("id-1", 9), REVOKE_TERMINATES);
+    cr_assert(was("end id-1 in 1;end id-1 in 0;"));
+    finish(0, OUTCOME_CANCELLED);
+    stored(UMBEL_OK);
+    cr_assert(was("store id-1 REVOKED;ack 7;"));
+}
+
+Test(consumer, a_task_that_has_ended_stays_as_it_ended)
+{
+    struct message msg = message_make("id-1");
+    deliver(&msg, 7, 1);
+    finish(0, OUTCOME_SUCCESS);
+    cr_assert_eq(revoke_id("id-1", 15), REVOKE_NOT_HERE);
+    stored(UMBEL_OK);
+    cr_assert(was("run id-1;store id-1 SUCCESS;ack 7;"));
+}
+
+/* ---- watched
+ * ----------------------------------------------------------------------------------------------------- */
+
+Test(consumer, who_watches_is_told_of_receipt_start_and_end)
+{
+    struct message msg = message_make("id-1"), bad = message_make("id-2");
+    world.consumer.watched = true;
+    deliver(&msg, 7, 1);
+    consumer_pool_events.started(&world.consumer, world.jobs[0], 4711);
+    finish(0, OUTCOME_SUCCESS);
+    cr_assert(was("received id-1;run id-1;started id-1;succeeded id-1;store id-1 SUCCESS;"));
+    deliver(&bad, 8, 1);
+    finish(1, OUTCOME_RETRY);
+    cr_assert(was("received id-2;run id-2;retried id-2;store id-2 RETRY open;"));
+}
+
+Test(consumer, limits_set_at_run_time_hold_for_later_runs)
+{
+    struct message msg = message_make("id-1"), own = message_make("id-2");
+    own.hard_limit = 3;
+    cr_assert_eq(consumer_limit(&world.consumer, STR("nobody"), 5, 4), UMBEL_NOT_REGISTERED);
+    cr_assert_eq(consumer_limit(&world.consumer, STR("math.add"), 5, 4), UMBEL_OK);
+    deliver(&msg, 7, 1);
+    deliver(&own, 8, 1);
+    cr_assert_eq(world.jobs[0]->time_limit, 5);
+    cr_assert_eq(world.jobs[0]->soft_time_limit, 4);
+    cr_assert_eq(world.jobs[1]->time_limit, 3, "the call's own limit goes before");
 }
