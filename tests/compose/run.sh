@@ -128,6 +128,8 @@ wait_until() { # SECONDS COMMAND
 }
 two_ready() { [ "$(ready_workers)" -ge 2 ]; }
 wait_until 60 two_ready && good "broker, backend and two workers are up" || { bad "two workers are not ready"; exit 1; }
+healthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' $(compose ps -q) | sort | uniq -c | tr -s ' ')" = ' 4 healthy' ]; }
+wait_until 60 healthy && good "all four are healthy" || bad "not all four are healthy"
 user=$(docker exec "$(compose ps -q worker | head -n 1)" id -un)
 [ "$user" = umbel ] && good "the worker runs as a user of its own" || bad "the worker runs as $user"
 
