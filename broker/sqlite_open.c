@@ -39,8 +39,8 @@ static int explain_errno(int error, const char **why)
         return UMBEL_BAD_URL;
     case EACCES:
     case EPERM:
-        *why = "no permission to read and write that file";
-        return UMBEL_SYSTEM;
+        *why = "no permission to read and write that file or its folder";
+        return UMBEL_BAD_URL;
     default:
         *why = strerrordesc_np(error);
         return UMBEL_SYSTEM;
