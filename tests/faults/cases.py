@@ -362,8 +362,8 @@ def split_worker(scene):
 @case
 def warm_stop(scene):
     """SIGTERM in the middle: what runs is finished, what has not started is handed back."""
-    worker = scene.worker()
-    client = scene.client(500, milliseconds=5)
+    worker = scene.worker("--prefetch-multiplier", "8")  # so that there is always something to hand back
+    client = scene.client(500, milliseconds=10)
     client.wait_for("^sent")
     scene.wait_lines("end", scene.random.randrange(30, 200))
     code = worker.stop(30)
