@@ -375,8 +375,24 @@ bool sqlite_queues_want(struct sqlite_queues *queues, struct sqlite_port *port)
     return false;
 }
 
+/* Those that ended and hold nothing; what is settled later needs only its owner. */
+static void drop_ended(struct sqlite_queues *queues)
+{
+    struct sqlite_consumer *consumer, **at = &queues->consumers;
+    while ((consumer = *at)) {
+        if (consumer->ended && consumer->held == 0) {
+            *at = consumer->next;
+            free(consumer);
+        } else {
+            at = &consumer->next;
+        }
+    }
+}
+
 void sqlite_queues_ended(struct sqlite_queues *queues, bool committed)
 {
+    if (committed)
+        drop_ended(queues);
     for (struct sqlite_consumer *at = queues->consumers; at; at = at->next) {
         if (!committed) {
             at->held = at->held_before;

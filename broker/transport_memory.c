@@ -300,6 +300,18 @@ static void detach(struct memory_transport *mt, struct memory_consumer *consumer
         memory_hub_wake(mt->hub);
 }
 
+/* One that ended goes when the last of its messages is settled. */
+static void drop_ended(struct memory_transport *mt, struct memory_consumer *consumer)
+{
+    struct memory_consumer **at = &mt->consumers;
+    if (!((struct subscription *)consumer)->ended || consumer->held)
+        return;
+    while (*at != consumer)
+        at = &(*at)->next;
+    *at = consumer->next;
+    free(consumer);
+}
+
 static void cancel(struct transport *transport, uint32_t number)
 {
     struct memory_transport *mt = (struct memory_transport *)transport;
@@ -312,6 +324,7 @@ static void cancel(struct transport *transport, uint32_t number)
     sub->ended = true;
     memory_hub_lock(mt->hub);
     detach(mt, consumer);
+    drop_ended(mt, consumer);
     memory_hub_unlock(mt->hub);
     answer(mt, (struct answer){ANSWER_CANCELLED, UMBEL_OK, number, 0, ""});
 }
@@ -329,6 +342,7 @@ static void settle(struct transport *transport, struct tag tag, enum settle how)
     struct memory_queue *queue = msg->queue;
     memory_hub_lock(mt->hub);
     msg->holder->held--;
+    drop_ended(mt, msg->holder);
     bool was_full = mt->inbox.bytes >= mt->inbox.budget;
     mt->inbox.bytes -= msg->size;
     if (how == SETTLE_REQUEUE) {

@@ -1,6 +1,7 @@
 /* transport_test.c: what broker/transport.h promises, one body per promise, over every implementation. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include "common/clock.h"
 #include "common/str.h"
@@ -552,6 +553,47 @@ PROMISE(after_cancelled_nothing_is_delivered_and_settling_still_works)
     cr_assert(station_wait(&other, &other.arrived, 2));
     cr_assert_eq(s.station.arrived, 2);
     station_close(&other);
+    leave(&s);
+}
+
+static void come_and_go(struct scene *s, int times)
+{
+    for (int i = 0; i < times; i++) {
+        uint32_t consumer = station_consume(&s->station, s->queue, 1);
+        size_t cancelled = s->station.cancelled;
+        s->station.transport->ops->cancel(s->station.transport, consumer);
+        cr_assert(station_wait(&s->station, &s->station.cancelled, cancelled + 1));
+    }
+}
+
+PROMISE(consumers_that_come_and_go_leave_no_memory_behind)
+{
+    struct scene s;
+    enter(&s, row);
+    come_and_go(&s, 50);
+    size_t before = mallinfo2().uordblks;
+    come_and_go(&s, 1000);
+    size_t after = mallinfo2().uordblks;
+    cr_assert_lt(after, before + 48000, "%zu bytes more", after - before);
+    leave(&s);
+}
+
+PROMISE(the_last_settling_ends_a_cancelled_consumer)
+{
+    struct scene s;
+    enter(&s, row);
+    come_and_go(&s, 10);
+    uint32_t first = station_consume(&s.station, s.queue, 10);
+    station_fill(&s.station, s.queue, 3);
+    cr_assert(station_wait(&s.station, &s.station.arrived, 3));
+    s.station.transport->ops->cancel(s.station.transport, first);
+    cr_assert(station_wait(&s.station, &s.station.cancelled, 11));
+    for (size_t i = 0; i < 3; i++)
+        station_settle(&s.station, i, SETTLE_ACK);
+    s.station.on_arrival = ON_ARRIVAL_ACK;
+    station_consume(&s.station, s.queue, 1);
+    station_fill(&s.station, s.queue, 3);
+    cr_assert(station_wait(&s.station, &s.station.arrived, 6));
     leave(&s);
 }
 
