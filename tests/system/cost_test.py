@@ -43,10 +43,11 @@ class Costs(OnCluster):
         self.assertTrue(total, "strace's summary has a total")
         return int(total.group(1))
 
-    def test_a_worker_makes_less_than_three_system_calls_a_task(self):
+    def test_a_worker_makes_less_than_five_system_calls_a_task_in_a_stream(self):
         worker = self.worker("-c", "2", "-l", "warning", ready=False, queue="celery")
         urls = {"UMBEL_BROKER_URL": self.broker, "UMBEL_RESULT_BACKEND": self.backend}
         eventually(lambda: self.run_program("call", "math.add", "[1, 2]", "--wait").code == 0, "the worker answers")
         self.stream(urls)
         calls = self.counted([worker.pid] + descendants(worker.pid), urls)
-        self.assertLess(calls / TASKS, 3.0, "%d system calls for %d tasks" % (calls, TASKS))
+        # Under strace, which keeps turns small, 2.8 were seen; one task alone costs 12.
+        self.assertLess(calls / TASKS, 5.0, "%d system calls for %d tasks" % (calls, TASKS))
