@@ -4,8 +4,11 @@
 #include "common/loop.h"
 
 #include <assert.h>
+#include <math.h>
+#include <poll.h>
 #include <time.h>
 #include <umbel/error.h>
+#include "common/clock.h"
 
 static struct turn_hook *take_first(struct loop *loop)
 {
@@ -71,14 +74,28 @@ int loop_init(struct loop *loop)
     return UMBEL_OK;
 }
 
-void loop_fini(struct loop *loop)
+/* Each turn lets closed handles and cancelled requests finish; a stop asked for earlier only ends one turn.
+ * The wait is ours and not libuv's, for a loop without handles cannot be given a time limit. */
+bool loop_fini_within(struct loop *loop, double seconds)
 {
+    double end = clock_mono() + seconds;
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->async, NULL);
-    /* Each turn lets closed handles and cancelled requests finish; a stop asked for earlier only ends one
-     * turn. */
-    while (uv_loop_close(&loop->uv) == UV_EBUSY)
-        uv_run(&loop->uv, UV_RUN_ONCE);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    while (uv_loop_close(&loop->uv) == UV_EBUSY) {
+        struct pollfd woken = {uv_backend_fd(&loop->uv), POLLIN, 0};
+        double left = end - clock_mono();
+        if (left <= 0)
+            return false;
+        poll(&woken, 1, uv_backend_timeout(&loop->uv) == 0 ? 0 : (int)fmin(left * 1000, 1000) + 1);
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    }
+    return true;
+}
+
+void loop_fini(struct loop *loop)
+{
+    loop_fini_within(loop, INFINITY);
 }
 
 void loop_run(struct loop *loop)

@@ -45,6 +45,9 @@ struct loop {
 int loop_init(struct loop *loop);
 /* Closes the loop; every other handle must have been closed before. Runs the loop until that is so. */
 void loop_fini(struct loop *loop);
+/* False: not done in that time, because the system looks up a name, which nothing can take back. Then the
+ * loop's memory must stay until the process is over. */
+bool loop_fini_within(struct loop *loop, double seconds);
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

@@ -17,6 +17,7 @@
 #include "worker/registry.h"
 
 #define CLOSE_SECONDS 1.0     /* for the last acknowledgements to leave */
+#define LAST_MOMENT 0.05      /* for a name that is being looked up */
 #define CHILD_END_SECONDS 3.0 /* for the end hooks of idle children */
 
 /* ---- what it was told
@@ -157,7 +158,7 @@ static void end_loop(struct worker *worker)
 {
     stop_fini(&worker->stop);
     log_sink_detach(&worker->sink);
-    loop_fini(&worker->loop);
+    worker->held_up = !loop_fini_within(&worker->loop, LAST_MOMENT);
 }
 
 static void on_alarm(uv_timer_t *timer)
@@ -544,6 +545,10 @@ int worker_run(const struct command_globals *globals, const struct settings *set
     while (started > 0)
         if (duties[--started].end)
             duties[started].end(worker);
+    if (worker->held_up) { /* exit() would wait for libuv's threads, and so for a silent name server */
+        fflush(NULL);
+        _exit(code);
+    }
     free(worker->queue_text);
     buffer_fini(&worker->why);
     free(worker);

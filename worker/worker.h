@@ -36,12 +36,14 @@ struct worker {
     struct control control;
 
     bool broker_was_up, backend_was_up, pool_stopped, closed, started;
+    bool held_up;                      /* by the system's look-up of a name, when all else has ended */
     bool ending;                       /* the duties are being ended */
     enum transport_state broker_state; /* as last told */
     enum backend_state backend_state;
 };
 
-/* Runs a worker until it is stopped. Answers an exit code; what went wrong at the start is on stderr. */
+/* Runs a worker until it is stopped. Answers an exit code; what went wrong at the start is on stderr.
+ * Does not return but ends the process when the look-up of a name holds it up. */
 int worker_run(const struct command_globals *globals, const struct settings *settings);
 
 #endif

@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <unistd.h>
+#include "common/clock.h"
 #include "common/loop.h"
 
 struct probe {
@@ -111,4 +113,23 @@ Test(loop, rests_only_while_items_come_fast)
     cr_assert(rests_after(&pace, now += 100000, 0), "until the window is over");
     cr_assert_not(rests_after(&pace, now += LOOP_WINDOW_NS, 1), "one task alone pays no delay");
     cr_assert_not(rests_after(&pace, now + 1000000000, 5));
+}
+
+static void on_name(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
+{
+    (void)request, (void)status;
+    uv_freeaddrinfo(addresses);
+}
+
+/* The look-up of this name takes three seconds: see client_test.c. */
+Test(loop, a_silent_name_server_holds_nobody_up)
+{
+    static struct loop loop; /* stays until the process is over */
+    static uv_getaddrinfo_t request;
+    cr_assert_eq(loop_init(&loop), 0);
+    cr_assert_eq(uv_getaddrinfo(&loop.uv, &request, on_name, "silent.example", NULL, NULL), 0);
+    usleep(50000);
+    double since = clock_mono();
+    cr_assert_not(loop_fini_within(&loop, 0.05));
+    cr_assert_lt(clock_mono() - since, 0.3);
 }
