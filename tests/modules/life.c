@@ -63,6 +63,19 @@ UMBEL_TASK(trace, "trace")
     umbel_return(task, word);
 }
 
+/* As trace, but goes on until the file `gate` exists, or for half a minute. */
+UMBEL_TASK(hold, "trace.hold")
+{
+    const char *path, *word, *gate;
+    if (umbel_args(task, &path, &word, &gate))
+        return;
+    leave_trace(task, path, "begin", word);
+    for (int i = 0; i < 3000 && access(gate, F_OK); i++)
+        usleep(10000);
+    leave_trace(task, path, "end", word);
+    umbel_return(task, word);
+}
+
 /* Ends early when it is asked to. */
 UMBEL_TASK(polite, "sleep.polite")
 {

@@ -13,10 +13,14 @@ class Stops:
 
     def test_a_warm_stop_finishes_what_runs_and_hands_back_the_rest(self):
         first = self.worker("-c", "1")
-        path = self.path("trace")
-        ids = [self.send("trace", (path, "x%d" % i, 3 if i == 0 else 0)) for i in range(10)]
+        path, gate = self.path("trace"), self.path("gate")
+        ids = [self.send("trace.hold", (path, "x0", gate))]
+        ids += [self.send("trace", (path, "x%d" % i)) for i in range(1, 10)]
         self.begun(path)
-        self.assertEqual(first.stop(), 0)
+        first.signal(signal.SIGTERM)
+        first.wait_for("warm stop")
+        open(gate, "w").close()
+        self.assertEqual(first.wait(), 0)
         done = [line.split()[1] for line in lines_of(path) if line.startswith("end")]
         self.assertIn("x0", done, "what ran was finished")
         self.assertLess(len(done), 10, "what had not started was not run")
