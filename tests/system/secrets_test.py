@@ -79,7 +79,7 @@ class LiveSecrets(OnCluster):
                 worker = self.worker("-l", "debug", "--log-format", form, ready=False, **urls)
                 self.assertEqual(worker.wait(), 4, worker.said())
                 self.assertNotIn(MARK, worker.said())
-            answer = self.run_program("call", "math.add", "[1, 2]", "--wait=2", **urls)
+            answer = self.run_program("call", "math.add", "[1, 2]", "--wait=10", **urls)
             self.assertEqual(answer.code, 4, answer)
             self.assertNotIn(MARK, answer.out + answer.err)
 
