@@ -123,11 +123,31 @@ static void send_done(struct child *child, const struct outcome *outcome)
         child->unannounced = child->now;
 }
 
+/* ---- copies ---- */
+
+/* A task or a hook may fork, and the copy may log or fall out of the function: it must not go on as if it
+ * were the child, for the ring has one writer. Set in every copy by pthread_atfork, which has no argument to
+ * put this into. */
+static bool is_copy;
+
+static void mark_copy(void)
+{
+    is_copy = true;
+}
+
+static void end_copy(void)
+{
+    if (is_copy)
+        _exit(EXIT_SUCCESS);
+}
+
 /* ---- the task's port ---- */
 
 static void port_say(void *self, umbel_level level, umbel_str line)
 {
     struct child *child = self;
+    if (is_copy)
+        return;
     char byte = (char)level;
     send_frame(child, &(struct frame_pieces){FRAME_LOG, child->number, {{&byte, 1}, line}});
     ring_bell(child); /* a long task's lines are for now */
@@ -136,6 +156,8 @@ static void port_say(void *self, umbel_level level, umbel_str line)
 static void port_progress(void *self, umbel_str value)
 {
     struct child *child = self;
+    if (is_copy)
+        return;
     send_frame(child, &(struct frame_pieces){FRAME_PROGRESS, child->number, {value}});
     ring_bell(child);
 }
@@ -184,15 +206,6 @@ static void collect_output(struct child *child)
 
 /* ---- running ---- */
 
-/* A task may fork, and the copy may fall out of the task's function: it must not go on as if it were the
- * child. Set in every copy by pthread_atfork, which has no argument to put this into. */
-static bool is_copy;
-
-static void mark_copy(void)
-{
-    is_copy = true;
-}
-
 static bool read_call(struct child *child, const struct frame *frame, struct message *msg,
                       struct task_call *call)
 {
@@ -227,8 +240,7 @@ static void run_job(struct child *child, const struct frame *frame)
     task_reset(&child->task);
     if (read_call(child, frame, &msg, &call))
         child->now = task_run(&child->task, &call, &outcome);
-    if (is_copy)
-        _exit(EXIT_SUCCESS);
+    end_copy();
     collect_output(child);
     send_done(child, &outcome);
     child->number = 0;
@@ -239,6 +251,7 @@ static void run_job(struct child *child, const struct frame *frame)
 static _Noreturn void leave(struct child *child)
 {
     registry_child_end(child->registry, child->user);
+    end_copy();
     collect_output(child);
     ring_bell(child);
     _exit(0);
@@ -310,7 +323,9 @@ static void announce_ready(struct child *child, const char *why)
 static void start_hooks(struct child *child)
 {
     char why[200];
-    if (registry_child_start(child->registry, &child->user, why) == UMBEL_OK) {
+    int code = registry_child_start(child->registry, &child->user, why);
+    end_copy();
+    if (code == UMBEL_OK) {
         announce_ready(child, "");
         return;
     }

@@ -200,6 +200,19 @@ UMBEL_TASK(forks, "forks")
     umbel_return(task, 1);
 }
 
+/* Both speak, at the same time. */
+UMBEL_TASK(forks_and_speaks, "forks_and_speaks")
+{
+    pid_t pid = fork();
+    for (int i = 0; i < 50; i++) {
+        umbel_log(task, "one of two");
+        umbel_progress(task, i);
+    }
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    umbel_return(task, 1);
+}
+
 UMBEL_TASK(bad_text, "bad_text")
 {
     umbel_return(task, "\xff\xfe");
@@ -221,11 +234,11 @@ UMBEL_TASK(mark, "mark")
 
 #define ROW(name) &umbel_def_##name
 static const umbel_task_def *const tasks[] = {
-    ROW(add),     ROW(forks),    ROW(mark),       ROW(noop),    ROW(silent),          ROW(fail),
-    ROW(again),   ROW(context),  ROW(chatty),     ROW(flood),   ROW(speak_then_wait), ROW(progress),
-    ROW(die),     ROW(crash),    ROW(abort_task), ROW(leave),   ROW(overflow),        ROW(loop_task),
-    ROW(nap),     ROW(deaf_nap), ROW(polite),     ROW(balloon), ROW(large),           ROW(orphan),
-    ROW(bad_text)};
+    ROW(add),      ROW(forks),           ROW(mark),       ROW(noop),    ROW(silent),          ROW(fail),
+    ROW(again),    ROW(context),         ROW(chatty),     ROW(flood),   ROW(speak_then_wait), ROW(progress),
+    ROW(die),      ROW(crash),           ROW(abort_task), ROW(leave),   ROW(overflow),        ROW(loop_task),
+    ROW(nap),      ROW(deaf_nap),        ROW(polite),     ROW(balloon), ROW(large),           ROW(orphan),
+    ROW(bad_text), ROW(forks_and_speaks)};
 
 static int start(void **user, char why[200])
 {

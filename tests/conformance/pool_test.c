@@ -382,6 +382,17 @@ Test(pool, a_copy_of_the_child_that_a_task_forked_is_not_a_child)
     rig_close(rig);
 }
 
+Test(pool, only_the_child_is_heard_and_not_its_copy)
+{
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    struct rig_job job;
+    rig_run(rig, &job, "forks_and_speaks", "[[], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS);
+    cr_assert_eq(rig->progress, 50);
+    assert_next_runs(rig);
+    rig_close(rig);
+}
+
 /* ---- limits ---- */
 
 Test(pool, an_endless_loop_ends_at_its_hard_limit)
