@@ -231,16 +231,24 @@ static int print_result(umbel_future *future)
     return EXIT_DONE;
 }
 
+/* Answers what the exit code is to say: a server that refuses or is away is told apart from a task that takes
+ * long. */
+static int complain_late(umbel_client *client, umbel_future *future, const struct call *call, double seconds)
+{
+    int reach = umbel_client_wait(client, 0);
+    console_complain("call", "task %s[%s]: no result within %g s: %s", call->name, umbel_future_id(future),
+                     seconds,
+                     reach != UMBEL_OK ? umbel_client_error(client) : state_word(umbel_future_state(future)));
+    return reach != UMBEL_OK ? reach : UMBEL_TIMEOUT;
+}
+
 static int report(umbel_client *client, umbel_future *future, const struct call *call, double seconds,
                   int code)
 {
     if (code == UMBEL_OK)
         return print_result(future);
     if (code == UMBEL_TIMEOUT)
-        console_complain("call", "task %s[%s]: no result within %g s: %s", call->name,
-                         umbel_future_id(future), seconds,
-                         umbel_client_wait(client, 0) != UMBEL_OK ? umbel_client_error(client)
-                                                                  : state_word(umbel_future_state(future)));
+        code = complain_late(client, future, call, seconds);
     else
         console_complain("call", "%s", umbel_error(future));
     if (umbel_traceback(future))
