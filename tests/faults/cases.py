@@ -183,7 +183,7 @@ def backend_emptied(scene):
 @case
 def backend_frozen_then_worker_killed(scene):
     """Redis stands still, results cannot be stored; the worker is killed; nothing was acknowledged."""
-    worker = scene.worker()
+    worker = scene.worker("--prefetch-multiplier", "16")  # 64 in hand, whatever the flow decides
     client = scene.client(300, milliseconds=1, deadline=60)
     scene.wait_lines("end", scene.random.randrange(30, 120))
     scene.stand.redis_server.process.send_signal(signal.SIGSTOP)

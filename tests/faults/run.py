@@ -9,6 +9,7 @@ betray it; there a case in which the checker finds nothing is the failure."""
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -86,8 +87,10 @@ def line(name, seed, v, recovery, seconds, complaints):
 
 
 def restore(stand):
-    """A case that broke off may have left a server dead."""
+    """A case that broke off may have left a server frozen or dead."""
     for server in (stand.redis_server, stand.rabbit):
+        if server.process and server.process.poll() is None:
+            server.process.send_signal(signal.SIGCONT)
         if not server.process or server.process.poll() is not None:
             server.kill()
             server.start()
