@@ -1,6 +1,6 @@
 """What system and interop tests stand on: a folder, a broker, a backend, processes, and waiting with an end.
 
-A case gets a queue of its own and a folder of its own. Every process it starts writes to a file there, is ended when
+A case gets a queue of its own and a folder of its own. Every process it starts writes there, temporary files too, is ended when
 the test is over, and must have left no child behind. When a test fails, what its processes said is part of the report.
 """
 import json
@@ -84,7 +84,7 @@ class Process:
         self.name, self.argv = name, argv
         self.log = os.path.join(case.folder, "%s.log" % name)
         with open(self.log, "ab") as log:
-            self.popen = subprocess.Popen(argv, env=dict(os.environ, **(env or {})), cwd=case.folder,
+            self.popen = subprocess.Popen(argv, env={**os.environ, "TMPDIR": case.folder, **(env or {})}, cwd=case.folder,
                                           stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                           preexec_fn=servers.die_with_parent, start_new_session=True)
         self.pid = self.popen.pid

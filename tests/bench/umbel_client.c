@@ -303,6 +303,7 @@ int main(int argc, char **argv)
             continue;
         modes[m].go(&run);
         fflush(stdout);
+        free(run.futures);
         return umbel_close(run.client, 5.0) ? 2 : 0;
     }
     die("unknown mode", argv[1]);
