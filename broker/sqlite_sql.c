@@ -82,7 +82,9 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_TERMINAL] = "SELECT terminal FROM results WHERE id = ?1 AND expires_at > ?2",
     [SQL_FORGET] = "DELETE FROM results WHERE id = ?1",
     [SQL_FEED] = "SELECT seq, id, channel, payload FROM results WHERE seq > ?1 ORDER BY seq",
-    [SQL_EXPIRED_ANY] = "SELECT 1 FROM results WHERE expires_at <= ?1 LIMIT 1",
+    [SQL_EXPIRED_ANY] = "SELECT EXISTS(SELECT 1 FROM results WHERE expires_at <= ?1)"
+                        " OR EXISTS(SELECT 1 FROM marks WHERE expires_at <= ?1)"
+                        " OR EXISTS(SELECT 1 FROM revoked WHERE until <= ?1)",
     [SQL_EXPIRE] = "DELETE FROM results WHERE seq IN"
                    " (SELECT seq FROM results WHERE expires_at <= ?1 ORDER BY expires_at LIMIT 500)",
     [SQL_MARK] = "INSERT INTO marks VALUES(?1, 1, ?2)"

@@ -104,7 +104,7 @@ static bool any_expired(struct sqlite_store *store, double now)
 {
     sqlite3_stmt *any = sqlite_store_sql(store, SQL_EXPIRED_ANY);
     sqlite3_bind_double(any, 1, now);
-    bool found = sqlite_store_step(any) == SQLITE_ROW;
+    bool found = sqlite_store_step(any) == SQLITE_ROW && sqlite3_column_int(any, 0);
     sqlite3_reset(any);
     return found;
 }

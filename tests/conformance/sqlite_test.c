@@ -360,6 +360,42 @@ Test(sqlite, a_full_disk_refuses_and_what_was_settled_stays_settled)
     place_fini(&place);
 }
 
+/* ---- tidying
+ * ----------------------------------------------------------------------------------------------------- */
+
+static int count_rows(const struct place *place, const char *question)
+{
+    sqlite3 *db;
+    sqlite3_stmt *count;
+    cr_assert_eq(sqlite3_open_v2(path_of(place), &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_prepare_v2(db, question, -1, &count, NULL), SQLITE_OK);
+    int rows = sqlite3_step(count) == SQLITE_ROW ? sqlite3_column_int(count, 0) : -1;
+    sqlite3_finalize(count);
+    sqlite3_close(db);
+    return rows;
+}
+
+Test(sqlite, start_marks_and_revocations_expire_without_any_result)
+{
+    struct place place;
+    struct driver driver;
+    struct vault vault;
+    int rows = 2;
+    place_init(&place, &row);
+    driver_init(&driver);
+    vault_open(&vault, &driver, &place, 0.3);
+    vault_begin(&vault, "a-task");
+    vault_revoke(&vault, "a-task", clock_now() + 0.3);
+    for (double end = clock_mono() + 10; rows && clock_mono() < end;) {
+        vault_find(&vault, "a-task");
+        rows = count_rows(&place, "SELECT (SELECT count(*) FROM marks) + (SELECT count(*) FROM revoked)");
+    }
+    cr_assert_eq(rows, 0);
+    vault_close(&vault);
+    driver_fini(&driver);
+    place_fini(&place);
+}
+
 /* ---- deciding
  * ---------------------------------------------------------------------------------------------------- */
 
