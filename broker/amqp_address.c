@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/tls_option.h"
 #include "common/str.h"
 
 struct reading {
@@ -23,40 +24,6 @@ static int bad(struct reading *r, const char *why)
     return UMBEL_BAD_URL;
 }
 
-static int set_ca(struct reading *r, umbel_str text)
-{
-    r->address->tls.ca_file = copy(r, text);
-    return UMBEL_OK;
-}
-
-static int set_cert(struct reading *r, umbel_str text)
-{
-    r->address->tls.cert_file = copy(r, text);
-    return UMBEL_OK;
-}
-
-static int set_key(struct reading *r, umbel_str text)
-{
-    r->address->tls.key_file = copy(r, text);
-    return UMBEL_OK;
-}
-
-static int set_server_name(struct reading *r, umbel_str text)
-{
-    r->address->tls.server_name = copy(r, text);
-    return UMBEL_OK;
-}
-
-static int set_verify(struct reading *r, umbel_str text)
-{
-    if (str_equal(text, STR("none")) || str_equal(text, STR("CERT_NONE")))
-        r->address->tls.verify = false;
-    else if (!str_equal(text, STR("peer")) && !str_equal(text, STR("CERT_REQUIRED")) &&
-             !str_equal(text, STR("required")))
-        return bad(r, "verify is none or peer");
-    return UMBEL_OK;
-}
-
 static int set_heartbeat(struct reading *r, umbel_str text)
 {
     const char *number = copy(r, text);
@@ -69,30 +36,20 @@ static int set_heartbeat(struct reading *r, umbel_str text)
 
 static const struct {
     const char *name;
-    bool tls_only;
     int (*set)(struct reading *r, umbel_str text);
 } options[] = {
-    {"heartbeat", false, set_heartbeat},
-    {"ca", true, set_ca},
-    {"cert", true, set_cert},
-    {"key", true, set_key},
-    {"server_name", true, set_server_name},
-    {"verify", true, set_verify},
-    {"ssl_ca_certs", true, set_ca},
-    {"ssl_certfile", true, set_cert},
-    {"ssl_keyfile", true, set_key},
-    {"ssl_cert_reqs", true, set_verify},
+    {"heartbeat", set_heartbeat},
 };
 
 static int read_option(struct reading *r, const struct url_option *option, bool tls)
 {
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        if (!str_equal(str_of(options[i].name), option->name))
-            continue;
-        if (options[i].tls_only && !tls)
-            return bad(r, "an option for TLS stands in a URL without it; use amqps://");
-        return options[i].set(r, option->value);
-    }
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (str_equal(str_of(options[i].name), option->name))
+            return options[i].set(r, option->value);
+    if (tls_option_is(option->name) && !tls)
+        return bad(r, "an option for TLS stands in a URL without it; use amqps://");
+    if (tls_option_is(option->name))
+        return tls_option_read(&r->address->arena, &r->address->tls, option, false, &r->why);
     return bad(
         r,
         "an option of the AMQP URL is not known; there are heartbeat, ca, cert, key, server_name and verify");

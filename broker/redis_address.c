@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "broker/tls_option.h"
 #include "common/str.h"
 
 #define DATABASE_MAX 65535
@@ -39,76 +40,22 @@ static int set_database(struct reading *r, umbel_str text)
     return UMBEL_OK;
 }
 
-static int set_ca(struct reading *r, umbel_str text)
-{
-    r->address->tls.ca_file = copy(r, text);
-    return UMBEL_OK;
-}
-
-static int set_cert(struct reading *r, umbel_str text)
-{
-    r->address->tls.cert_file = copy(r, text);
-    return UMBEL_OK;
-}
-
-static int set_key(struct reading *r, umbel_str text)
-{
-    r->address->tls.key_file = copy(r, text);
-    return UMBEL_OK;
-}
-
-static int set_server_name(struct reading *r, umbel_str text)
-{
-    r->address->tls.server_name = copy(r, text);
-    return UMBEL_OK;
-}
-
-static int set_verify(struct reading *r, umbel_str text)
-{
-    static const struct {
-        umbel_str text;
-        bool verify;
-    } rows[] = {
-        {STR("none"), false},         {STR("CERT_NONE"), false}, {STR("required"), true},
-        {STR("CERT_REQUIRED"), true}, {STR("optional"), true},   {STR("CERT_OPTIONAL"), true},
-        {STR("peer"), true},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (str_equal(rows[i].text, text)) {
-            r->address->tls.verify = rows[i].verify;
-            return UMBEL_OK;
-        }
-    }
-    return bad(r, "verify is none or peer");
-}
-
 static const struct {
     const char *name;
-    bool tls_only;
     int (*set)(struct reading *r, umbel_str text);
 } options[] = {
-    {"db", false, set_database},
-    {"virtual_host", false, set_database}, /* Celery's, of redis+socket:// */
-    {"ca", true, set_ca},
-    {"cert", true, set_cert},
-    {"key", true, set_key},
-    {"server_name", true, set_server_name},
-    {"verify", true, set_verify},
-    {"ssl_ca_certs", true, set_ca}, /* Celery's, of rediss:// */
-    {"ssl_certfile", true, set_cert},
-    {"ssl_keyfile", true, set_key},
-    {"ssl_cert_reqs", true, set_verify},
+    {"db", set_database}, {"virtual_host", set_database}, /* Celery's, of redis+socket:// */
 };
 
 static int read_option(struct reading *r, const struct url_option *option, bool tls)
 {
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        if (!str_equal(str_of(options[i].name), option->name))
-            continue;
-        if (options[i].tls_only && !tls)
-            return bad(r, "an option for TLS stands in a URL without it; use rediss://");
-        return options[i].set(r, option->value);
-    }
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (str_equal(str_of(options[i].name), option->name))
+            return options[i].set(r, option->value);
+    if (tls_option_is(option->name) && !tls)
+        return bad(r, "an option for TLS stands in a URL without it; use rediss://");
+    if (tls_option_is(option->name))
+        return tls_option_read(&r->address->arena, &r->address->tls, option, true, &r->why);
     return bad(
         r, "an option of the Redis URL is not known; there are db, ca, cert, key, server_name and verify");
 }
