@@ -41,7 +41,9 @@
     X(SYSTEM, 29, "the operating system refused a call")                                                     \
     X(BAD_MODULE, 30, "the file is not a module of tasks")                                                   \
     X(CONFLICT, 31, "the queue exists with other arguments")                                                 \
-    X(LOST, 32, "the result is gone: it expired or the backend lost it")
+    X(LOST, 32, "the result is gone: it expired or the backend lost it")                                     \
+    X(EXHAUSTED, 33, "there is no more: everything has been read")                                           \
+    X(RESTARTED, 34, "the task began again: the parts read so far are superseded")
 
 typedef enum umbel_code {
 #define UMBEL_ERROR_ENUM(name, code, text) UMBEL_##name = code,
