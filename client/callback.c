@@ -48,6 +48,13 @@ static void run_list(umbel_future *future, struct callback *list)
     }
 }
 
+void callbacks_ring(struct callbacks *callbacks)
+{
+    uint64_t one = 1;
+    if (write(callbacks->fd, &one, sizeof one) < 0)
+        return; /* a full counter is readable all the same */
+}
+
 static void keep(struct callbacks *callbacks, umbel_future *future, struct callback *list)
 {
     struct callback **last = &callbacks->first;
@@ -61,9 +68,8 @@ static void keep(struct callbacks *callbacks, umbel_future *future, struct callb
     *callbacks->last = list;
     callbacks->last = last;
     pthread_mutex_unlock(&callbacks->lock);
-    uint64_t one = 1;
-    if (first && write(callbacks->fd, &one, sizeof one) < 0)
-        return; /* a full counter is readable all the same */
+    if (first)
+        callbacks_ring(callbacks);
 }
 
 void callbacks_take(struct callbacks *callbacks, umbel_future *future, struct callback *list)

@@ -28,6 +28,8 @@ int callback_add(struct callback **list, void (*call)(umbel_future *future, void
 /* Runs a list that future_announce gave, or keeps it for umbel_client_dispatch. Background thread. What its
  * caller gives back before its turn comes is not called. */
 void callbacks_take(struct callbacks *callbacks, umbel_future *future, struct callback *list);
+/* Makes the descriptor readable: something else waits for umbel_client_dispatch. */
+void callbacks_ring(struct callbacks *callbacks);
 /* Runs those that wait, on this thread; how many ran. */
 int callbacks_dispatch(struct callbacks *callbacks);
 /* Frees a list without running it. */

@@ -227,5 +227,8 @@ int umbel_client_fd(umbel_client *client)
 
 int umbel_client_dispatch(umbel_client *client)
 {
-    return fork_mark_is_ours(&client->mark) ? callbacks_dispatch(&client->callbacks) : 0;
+    if (!fork_mark_is_ours(&client->mark))
+        return 0;
+    int ran = callbacks_dispatch(&client->callbacks);
+    return client->callbacks.fd >= 0 && client->opened ? ran + engine_run_timers(&client->engine) : ran;
 }

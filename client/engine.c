@@ -2,6 +2,7 @@
  * back what was settled and wake who waits. */
 #include "client/engine.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,33 @@ static const double LAST_MOMENT = 0.05;
 
 static void arm(struct engine *engine);
 
+/* Timed calls run here, or where the application dispatches: then it is told once and looks for itself. */
+static void run_timers(struct engine *engine)
+{
+    double now = clock_mono();
+    if (timers_due(&engine->timers) > now)
+        return;
+    if (engine->callbacks->fd < 0)
+        timers_run(&engine->timers, now);
+    else if (!atomic_exchange(&engine->rung, true))
+        callbacks_ring(engine->callbacks);
+}
+
+int engine_run_timers(struct engine *engine)
+{
+    atomic_store(&engine->rung, false);
+    int ran = timers_run(&engine->timers, clock_mono());
+    timers_wake(&engine->timers);
+    return ran;
+}
+
+/* In milliseconds of the loop's clock, which is the same one cut off. */
+static uint64_t timers_due_ms(struct engine *engine)
+{
+    double due = atomic_load(&engine->rung) ? INFINITY : timers_due(&engine->timers);
+    return isfinite(due) ? (uint64_t)ceil(fmax(due, 0) * 1e3) : UINT64_MAX;
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct engine *engine = timer->data;
@@ -21,13 +49,19 @@ static void on_timer(uv_timer_t *timer)
     engine->timer_at = UINT64_MAX;
     inbox_tick(&engine->inbox, now);
     outbox_tick(&engine->outbox, now);
+    run_timers(engine);
     arm(engine);
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
 }
 
 static void arm(struct engine *engine)
 {
-    uint64_t inbox = inbox_due(&engine->inbox), outbox = outbox_due(&engine->outbox);
-    uint64_t due = inbox < outbox ? inbox : outbox;
+    uint64_t due = earlier(inbox_due(&engine->inbox), outbox_due(&engine->outbox));
+    due = earlier(due, timers_due_ms(engine));
     if (due >= engine->timer_at)
         return; /* it rings in time, and looks again then */
     uint64_t now = loop_now(&engine->loop);
@@ -52,6 +86,9 @@ static void on_wake(void *self)
     outbox_take(&engine->outbox);
     outbox_send(&engine->outbox);
     inbox_take_orders(&engine->inbox);
+    run_timers(engine);
+    if (timers_due_ms(engine) < engine->timer_at)
+        loop_mark(&engine->loop, &engine->turn); /* it sets the timer */
     pthread_mutex_lock(&engine->lock);
     bool stop = engine->stop;
     engine->stop = false;
@@ -204,6 +241,7 @@ static void end_closed(void *self)
 static void begin_stop(struct engine *engine)
 {
     outbox_close(&engine->outbox);
+    timers_close(&engine->timers);
     engine->open_ends = 1 + (engine->backend != NULL);
     if (engine->transport) {
         engine->open_ends++;
@@ -216,6 +254,7 @@ static void begin_stop(struct engine *engine)
 
 void engine_fini(struct engine *engine)
 {
+    timers_fini(&engine->timers);
     outbox_fini(&engine->outbox);
     inbox_fini(&engine->inbox);
     pthread_cond_destroy(&engine->changed);
@@ -297,14 +336,18 @@ static int open_backend(struct engine *engine, const struct engine_options *opti
 
 static int init(struct engine *engine, const struct engine_options *options)
 {
-    *engine = (struct engine){
-        .log = options->log, .timer_at = UINT64_MAX, .release = options->release, .owner = options->owner};
+    *engine = (struct engine){.log = options->log,
+                              .timer_at = UINT64_MAX,
+                              .callbacks = options->callbacks,
+                              .release = options->release,
+                              .owner = options->owner};
     engine->waker.loop = &engine->loop;
     engine->turn = (struct turn_hook){.call = on_turn, .self = engine};
     engine->broker.code = UMBEL_BROKER_AWAY;
     engine->results.code = UMBEL_BACKEND_AWAY;
     pthread_mutex_init(&engine->lock, NULL);
     waiter_cond_init(&engine->changed);
+    timers_init(&engine->timers, &engine->waker);
     outbox_init(&engine->outbox, &engine->loop, &engine->turn, &engine->inbox, options->buffer_bytes);
     int code = inbox_init(&engine->inbox, &engine->loop, &engine->waker, &engine->turn, options->callbacks,
                           options->log);

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include "client/inbox.h"
 #include "client/outbox.h"
+#include "client/timers.h"
 
 enum { ENGINE_WHY = 320 };
 
@@ -31,6 +32,9 @@ struct engine {
     bool has_results;        /* there is a backend; never changes once open */
     struct outbox outbox;
     struct inbox inbox;
+    struct timers timers;
+    struct callbacks *callbacks;
+    atomic_bool rung; /* umbel_client_dispatch was told of a timed call and has not looked yet */
     const struct log *log;
     pthread_t thread;
     bool running;  /* the thread was started */
@@ -67,6 +71,8 @@ bool engine_close(struct engine *engine, double grace);
 /* Frees what is left; when the last future is gone too. */
 void engine_fini(struct engine *engine);
 bool engine_is_here(const struct engine *engine); /* is this the background thread? */
+/* Runs the timed calls that are due, for umbel_client_dispatch; how many ran. */
+int engine_run_timers(struct engine *engine);
 /* Waits until both ends are up. UMBEL_OK, UMBEL_TIMEOUT, or the code of the one that will not come up, with
  * `why`. */
 int engine_wait(struct engine *engine, double seconds, char why[ENGINE_WHY]);

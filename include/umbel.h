@@ -10,6 +10,7 @@
 #include <umbel/value.h>
 #include <umbel/task.h>
 #include <umbel/client.h>
+#include <umbel/timer.h>
 #include <umbel/worker.h>
 
 #endif

@@ -92,7 +92,7 @@ UMBEL_API int umbel_close(umbel_client *client, double timeout);
 UMBEL_API const char *umbel_client_error(umbel_client *client);
 /* For a foreign event loop: readable while callbacks wait for umbel_client_dispatch (manual_callbacks). -1 without. */
 UMBEL_API int umbel_client_fd(umbel_client *client);
-/* Runs the waiting done callbacks on this thread; answers how many ran. */
+/* Runs the waiting callbacks and the timed calls that are due (timer.h) on this thread; answers how many ran. */
 UMBEL_API int umbel_client_dispatch(umbel_client *client);
 
 /* ---- futures -------------------------------------------------------------------------------------------------- */

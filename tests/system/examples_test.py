@@ -29,6 +29,12 @@ class Examples:
         done = self.run_example("client_cpp")
         self.assertEqual((done.returncode, done.stdout), (0, "0 2 4 6 8 10 12 14 16 18\n"))
 
+    def test_sched(self):
+        done = self.run_example("sched")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(re.findall(r": (.*)", done.stdout),
+                         ["at once", "tick", "tick", "priority 1", "priority 2", "tick", "the last"])
+
     def test_a_worker_of_ones_own(self):
         argv = [os.path.join(EXAMPLES, "worker"), "-b", self.broker]
         if self.backend:
