@@ -11,6 +11,7 @@
 #include <string.h>
 #include "client/console.h"
 #include "client/dead_letters.h"
+#include "client/dead_page.h"
 
 enum verb { VERB_LIST, VERB_SHOW, VERB_REPLAY, VERB_DROP };
 
@@ -21,145 +22,91 @@ struct line {
     long limit;
     char **ids;
     int id_count;
+    bool *found; /* by the ids' order */
 };
-
-/* ---- printing ---- */
-
-static int text_width(umbel_str text, int width)
-{
-    return text.size < (size_t)width ? (int)text.size : width;
-}
-
-static umbel_str header_or(const struct message *msg, const char *name, const char *other)
-{
-    umbel_str text = dead_letter_header(msg, name);
-    return text.size ? text : (umbel_str){other, strlen(other)};
-}
-
-static void print_row(const struct message *msg)
-{
-    umbel_str id = msg->id.size ? msg->id : STR("(no id)");
-    umbel_str task = msg->task.size ? msg->task : STR("(no task)");
-    umbel_str at = header_or(msg, "umbel-dead-at", "-"), reason = header_or(msg, "umbel-reason", "-");
-    umbel_str error = header_or(msg, "umbel-error", "");
-    printf("%-36.*s  %-24.*s  %-19.*s  %.*s%s%.*s\n", text_width(id, 255), id.data, text_width(task, 255),
-           task.data, text_width(at, 19), at.data, text_width(reason, 80), reason.data,
-           error.size ? ": " : "", text_width(error, 120), error.data);
-}
-
-static void print_text(const char *name, umbel_str text)
-{
-    if (text.size)
-        printf("%-16s %.*s\n", name, (int)text.size, text.data);
-}
-
-static void print_body(const struct message *msg)
-{
-    struct arena arena;
-    arena_init(&arena, 0);
-    umbel_value *body = NULL;
-    const struct codec_row *row = codec_by_content_type(msg->content_type);
-    char *json = NULL;
-    if (row && row->decode(&arena, msg->body, &body, NULL) == UMBEL_OK)
-        json = umbel_value_json(body);
-    if (json)
-        printf("%-16s %s\n", "body", json);
-    else
-        printf("%-16s %zu bytes of %.*s that cannot be decoded\n", "body", msg->body.size,
-               text_width(msg->content_type, 80), msg->content_type.data ? msg->content_type.data : "");
-    free(json);
-    arena_fini(&arena);
-}
-
-static void print_extras(const struct message *msg)
-{
-    for (size_t i = 0; i < msg->extra_count; i++) {
-        char *json = umbel_value_json(&msg->extra[i].value);
-        printf("%-16.*s %s\n", (int)msg->extra[i].name.size, msg->extra[i].name.data, json ? json : "");
-        free(json);
-    }
-}
-
-static void print_whole(const struct message *msg)
-{
-    print_text("id", msg->id);
-    print_text("task", msg->task);
-    print_text("parent_id", msg->parent_id);
-    print_text("root_id", msg->root_id);
-    print_text("eta", msg->eta);
-    print_text("expires", msg->expires);
-    if (msg->retries)
-        printf("%-16s %" PRId64 "\n", "retries", msg->retries);
-    if (msg->deaths)
-        printf("%-16s %d\n", "deaths", msg->deaths);
-    print_extras(msg);
-    print_body(msg);
-}
 
 /* ---- the verbs ---- */
 
+/* Several letters may bear one id. One that has none goes by the name that the list shows for it. */
 static bool is_named(const struct line *line, const struct message *msg)
 {
-    for (int i = 0; i < line->id_count; i++)
-        if (str_equal(msg->id, str_of(line->ids[i])))
-            return true;
-    return line->all;
+    umbel_str id = msg->id.size ? msg->id : str_of(DEAD_PAGE_NOTHING);
+    bool named = line->all;
+    for (int i = 0; i < line->id_count; i++) {
+        if (str_equal(id, str_of(line->ids[i])))
+            named = line->found[i] = true;
+    }
+    return named;
 }
 
 static int act(struct dead_letters *dead, const struct line *line, struct dead_letter *letter)
 {
     switch (line->verb) {
     case VERB_LIST:
-        print_row(&letter->msg);
-        return UMBEL_OK;
+        break;
     case VERB_SHOW:
-        print_whole(&letter->msg);
-        return UMBEL_OK;
+        dead_page_show(&letter->msg);
+        break;
     case VERB_REPLAY:
         return dead_letters_replay(dead, letter);
     case VERB_DROP:
         dead_letters_drop(dead, letter);
-        return UMBEL_OK;
+        break;
     }
     return UMBEL_OK;
 }
 
-static int report(const struct line *line, size_t done, size_t seen)
+/* Answers how many of the ids were not there. */
+static int name_missing(const struct dead_letters *dead, const struct line *line)
 {
-    static const char *const words[] = {"listed", "shown", "replayed", "dropped"};
-    bool quiet = line->verb == VERB_LIST || line->verb == VERB_SHOW;
-    if (line->verb == VERB_LIST && seen == 0)
-        printf("no dead letters in '%s.dead'\n", line->queue);
-    if (!quiet)
-        printf("%zu of %zu dead letters %s\n", done, seen, words[line->verb]);
-    if (!line->all && done < (size_t)line->id_count) {
-        console_complain("dead", "%zu of the ids named are not in '%s.dead'", (size_t)line->id_count - done,
-                         line->queue);
-        return EXIT_TASK_FAILED;
+    int missing = 0;
+    for (int i = 0; i < line->id_count; i++) {
+        if (line->found[i])
+            continue;
+        console_complain("dead", "'%s' is not in '%s.dead'", line->ids[i], line->queue);
+        missing++;
     }
-    return EXIT_DONE;
+    if ((missing || line->verb == VERB_LIST) && dead->count < dead->waiting)
+        console_complain(
+            "dead", "these were the oldest %zu of %" PRIu64 "; -n %" PRIu64 " looks at all of them",
+            dead->count, dead->waiting, dead->waiting < DEAD_LETTERS_MAX ? dead->waiting : DEAD_LETTERS_MAX);
+    return missing;
+}
+
+static int report(const struct dead_letters *dead, const struct line *line, size_t done)
+{
+    uint64_t of = dead->waiting > dead->count ? dead->waiting : dead->count;
+    if (of == 0 && (line->all || line->verb == VERB_LIST))
+        printf("no dead letters in '%s.dead'\n", line->queue);
+    else if (line->verb == VERB_REPLAY)
+        printf("%zu of %" PRIu64 " dead letters replayed%s\n", done, of,
+               done ? "; what they end with now replaces the result that is stored" : "");
+    else if (line->verb == VERB_DROP)
+        printf("%zu of %" PRIu64 " dead letters dropped\n", done, of);
+    return name_missing(dead, line) ? EXIT_TASK_FAILED : EXIT_DONE;
 }
 
 static int carry_out(struct dead_letters *dead, const struct line *line)
 {
     int code = dead_letters_fetch(dead, line->queue, (uint64_t)line->limit);
-    if (code == UMBEL_NOT_FOUND)
-        return report(line, 0, 0);
-    if (code != UMBEL_OK)
+    if (code != UMBEL_OK && code != UMBEL_NOT_FOUND)
         return desk_complain(&dead->desk, code);
+    if (line->verb == VERB_LIST)
+        dead_page_list(dead->first);
     size_t done = 0;
     for (struct dead_letter *letter = dead->first; letter; letter = letter->next) {
         if (!is_named(line, &letter->msg))
             continue;
         code = act(dead, line, letter);
         if (code != UMBEL_OK) {
-            console_complain("dead", "task %s could not be replayed: %s: %s", letter->msg.id.data,
-                             umbel_strerror(code), dead->desk.why);
+            console_complain("dead", "%zu replayed; '%.*s' could not be, and stays where it is: %s%s%s", done,
+                             (int)letter->msg.id.size, letter->msg.id.size ? letter->msg.id.data : "",
+                             umbel_strerror(code), *dead->desk.why ? ": " : "", dead->desk.why);
             return console_exit(code);
         }
         done++;
     }
-    return report(line, done, dead->count);
+    return report(dead, line, done);
 }
 
 /* ---- the line ---- */
@@ -185,11 +132,21 @@ static int take_words(struct line *line, int argc, char **argv)
         return exit_code;
     line->ids = argv + optind + 1;
     line->id_count = argc - optind - 1;
+    if (line->id_count && (line->all || line->verb == VERB_LIST))
+        return console_usage("dead", "'%s' is too much: %s", line->ids[0],
+                             line->all ? "--all means every one" : "the list names all there are");
     if (line->verb == VERB_LIST)
         line->all = true;
     if (!line->all && line->id_count == 0)
         return console_usage("dead", "name the ids, or say --all");
     return EXIT_DONE;
+}
+
+static bool take_limit(struct line *line, const char *text)
+{
+    char *end;
+    line->limit = strtol(text, &end, 10);
+    return end > text && !*end && line->limit >= 1 && line->limit <= DEAD_LETTERS_MAX;
 }
 
 static int parse_line(struct line *line, int argc, char **argv)
@@ -210,8 +167,8 @@ static int parse_line(struct line *line, int argc, char **argv)
             return console_usage("dead",
                                  letter == ':' ? "a value is missing after '%s'" : "there is no option '%s'",
                                  argv[optind - 1]);
-        else if ((line->limit = strtol(optarg, NULL, 10)) < 1 || line->limit > DEAD_LETTERS_MAX)
-            return console_usage("dead", "-n takes 1 to %d", DEAD_LETTERS_MAX);
+        else if (!take_limit(line, optarg))
+            return console_usage("dead", "-n takes 1 to %d, not '%s'", DEAD_LETTERS_MAX, optarg);
     }
     return take_words(line, argc, argv);
 }
@@ -222,12 +179,16 @@ static int run(const struct command_globals *globals, int argc, char **argv)
     int exit_code = parse_line(&line, argc, argv);
     if (exit_code != EXIT_DONE)
         return exit_code;
+    line.found = calloc((size_t)line.id_count + 1, sizeof *line.found);
+    if (!line.found)
+        return EXIT_SOFTWARE;
     struct dead_letters dead;
     exit_code = dead_letters_open(&dead, globals);
-    if (exit_code != EXIT_DONE)
-        return exit_code;
-    exit_code = carry_out(&dead, &line);
-    dead_letters_close(&dead);
+    if (exit_code == EXIT_DONE) {
+        exit_code = carry_out(&dead, &line);
+        dead_letters_close(&dead);
+    }
+    free(line.found);
     return exit_code;
 }
 
@@ -241,11 +202,19 @@ const struct command cmd_dead = {
              "\n"
              "A worker parks what it cannot run in QUEUE.dead, with the reason: a task that\n"
              "killed its child three times, a message that cannot be decoded, a name nobody\n"
-             "registered. `replay` sends it to its queue again, where it begins a new life;\n"
-             "`drop` removes it for good.\n"
+             "registered.\n"
              "\n"
-             "  -Q, --queue QUEUE   the queue it was sent to, without .dead (celery)\n"
+             "  list     one line each, the oldest first: id, task, when, why\n"
+             "  show     all that is known of them: headers and body\n"
+             "  replay   send them to their queue again, where they begin a new life: deaths are\n"
+             "           forgotten, and what they end with replaces the result that is stored\n"
+             "  drop     remove them for good\n"
+             "\n"
+             "  -Q, --queue QUEUE   the queue they were sent to, without .dead (celery)\n"
              "  -a, --all           all of them, instead of the ids named\n"
-             "  -n, --limit N       look at so many at most, the oldest first (1000)\n",
+             "  -n, --limit N       look at so many at most, the oldest first (1000)\n"
+             "\n"
+             "A message that came without an id is listed as '-', and '-' names every such one.\n"
+             "The exit code is 1 when an id is not there.\n",
     .run = run,
 };

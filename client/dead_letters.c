@@ -6,13 +6,6 @@
 
 static const double STEP_SECONDS = 10, QUIET_SECONDS = 1;
 
-umbel_str dead_letter_header(const struct message *msg, const char *name)
-{
-    umbel_str text = STR_NONE;
-    umbel_value_str(message_extra(msg, name), &text);
-    return text;
-}
-
 /* ---- what comes from the broker ---- */
 
 static void keep(struct dead_letters *dead, struct tag tag, const struct message *msg)
@@ -58,6 +51,7 @@ static void on_counted(void *self, uint64_t token, int code, uint64_t messages, 
     struct dead_letters *dead = self;
     (void)token;
     dead->counted = true;
+    dead->waiting = messages;
     if (messages < dead->wanted)
         dead->wanted = messages;
     note(dead, code, why);
@@ -70,7 +64,9 @@ static void on_consuming(void *self, uint32_t consumer, uint64_t waiting)
 
 static void on_cancelled(void *self, uint32_t consumer)
 {
-    (void)self, (void)consumer;
+    struct dead_letters *dead = self;
+    (void)consumer;
+    dead->cancelled = true;
 }
 
 static void on_consumer_lost(void *self, uint32_t consumer, int code, const char *why)
@@ -116,6 +112,11 @@ static bool is_published(struct desk *desk)
     return ((struct dead_letters *)desk)->published;
 }
 
+static bool is_cancelled(struct desk *desk)
+{
+    return ((struct dead_letters *)desk)->cancelled;
+}
+
 static bool all_came(struct desk *desk)
 {
     const struct dead_letters *dead = (struct dead_letters *)desk;
@@ -148,8 +149,13 @@ int dead_letters_fetch(struct dead_letters *dead, const char *queue, uint64_t li
     if (code != UMBEL_OK || dead->code != UMBEL_OK || dead->wanted == 0)
         return code != UMBEL_OK ? code : dead->code;
     struct consume_options options = {.prefetch = (uint32_t)dead->wanted};
-    ops->consume(dead->desk.transport, name, &options);
+    uint32_t consumer = ops->consume(dead->desk.transport, name, &options);
     collect(dead);
+    /* What is replayed may be parked again at once, and is not to be replayed a second time. */
+    ops->cancel(dead->desk.transport, consumer);
+    code = desk_wait(&dead->desk, is_cancelled, STEP_SECONDS);
+    if (code != UMBEL_OK)
+        return code;
     return dead->count ? UMBEL_OK : UMBEL_TIMEOUT;
 }
 
@@ -158,7 +164,8 @@ static int make_replay(struct dead_letters *dead, const struct message *from, st
 {
     static const char *const ours[] = {"umbel-reason", "umbel-error", "umbel-queue", "umbel-dead-at",
                                        "umbel-worker"};
-    umbel_str queue = dead_letter_header(from, "umbel-queue");
+    umbel_str queue = STR_NONE;
+    umbel_value_str(message_extra(from, "umbel-queue"), &queue);
     *to = *from;
     to->queue = queue.size ? queue : str_of(dead->queue);
     to->exchange = to->routing_key = STR_NONE;

@@ -21,9 +21,9 @@ struct dead_letters {
     struct arena arena;
     struct dead_letter *first, **last;
     size_t count;
-    uint64_t wanted;
-    const char *queue; /* they belong to, for those that do not say */
-    bool counted, published;
+    uint64_t waiting, wanted; /* in the broker; of those, to be fetched */
+    const char *queue;        /* they belong to, for those that do not say */
+    bool counted, cancelled, published;
     int code; /* of what was counted or published */
 };
 
@@ -37,7 +37,4 @@ int dead_letters_replay(struct dead_letters *dead, struct dead_letter *letter);
 void dead_letters_drop(struct dead_letters *dead, struct dead_letter *letter);
 /* Gives back what was not settled. */
 void dead_letters_close(struct dead_letters *dead);
-/* The text of one of our headers; empty when absent. */
-umbel_str dead_letter_header(const struct message *msg, const char *name);
-
 #endif
