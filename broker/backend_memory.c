@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "broker/backend.h"
 #include "broker/backend_memory.h"
+#include "broker/audience.h"
 #include "broker/memory_hub.h"
 #include "common/clock.h"
 
@@ -52,7 +53,7 @@ struct memory_backend {
     void *self;
     struct memory_hub *hub;
     double expires;
-    struct table names; /* channels listened on and ids watched, told apart by a first letter */
+    struct audience audience;
     struct event *first, **last;
     uv_async_t wake;
     bool closing;
@@ -237,42 +238,11 @@ static int put_result(struct memory_backend *mb, const struct backend_store *sto
 /* ---- notices
  * ----------------------------------------------------------------------------------------------------- */
 
-enum name_kind { NAME_CHANNEL = 'c', NAME_TASK = 't' };
-
-struct name {
-    struct table_node node;
-    char text[]; /* the kind, then the name */
-};
-
-static struct name *name_new(enum name_kind kind, umbel_str text)
-{
-    struct name *name = malloc(sizeof *name + 1 + text.size);
-    if (!name)
-        return NULL;
-    name->text[0] = (char)kind;
-    if (text.size)
-        memcpy(name->text + 1, text.data, text.size);
-    name->node.key = (umbel_str){name->text, text.size + 1};
-    return name;
-}
-
-static void add_name(struct memory_backend *mb, enum name_kind kind, umbel_str text)
-{
-    struct name *name = name_new(kind, text);
-    if (!name || table_find(&mb->names, name->node.key) || table_add(&mb->names, &name->node) != UMBEL_OK)
-        free(name);
-}
-
 static void notify(struct memory_hub *hub, const struct backend_store *store)
 {
-    struct name *task = name_new(NAME_TASK, store->id);
-    struct name *channel = store->reply_channel.size ? name_new(NAME_CHANNEL, store->reply_channel) : NULL;
     for (struct memory_backend *mb = hub->backends; mb; mb = mb->next)
-        if ((task && table_find(&mb->names, task->node.key)) ||
-            (channel && table_find(&mb->names, channel->node.key)))
+        if (audience_wants(&mb->audience, store->id, store->reply_channel))
             add_event(mb, EVENT_NOTICE, 0, STR_NONE, store->payload);
-    free(task);
-    free(channel);
 }
 
 /* ---- the contract
@@ -306,7 +276,7 @@ static void listen_channel(struct backend *backend, umbel_str channel, uint64_t 
 {
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
-    add_name(mb, NAME_CHANNEL, channel);
+    audience_add(&mb->audience, AUDIENCE_CHANNEL, channel);
     add_answer(mb, EVENT_SUBSCRIBED, token, UMBEL_OK);
     memory_hub_unlock(mb->hub);
 }
@@ -316,7 +286,7 @@ static void watch(struct backend *backend, const umbel_str *ids, size_t count, u
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
     for (size_t i = 0; i < count; i++)
-        add_name(mb, NAME_TASK, ids[i]);
+        audience_add(&mb->audience, AUDIENCE_TASK, ids[i]);
     add_answer(mb, EVENT_SUBSCRIBED, token, UMBEL_OK);
     memory_hub_unlock(mb->hub);
 }
@@ -325,14 +295,8 @@ static void unwatch(struct backend *backend, const umbel_str *ids, size_t count)
 {
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
-    for (size_t i = 0; i < count; i++) {
-        struct name *wanted = name_new(NAME_TASK, ids[i]);
-        struct table_node *node = wanted ? table_find(&mb->names, wanted->node.key) : NULL;
-        if (node)
-            table_remove(&mb->names, node);
-        free(node);
-        free(wanted);
-    }
+    for (size_t i = 0; i < count; i++)
+        audience_drop(&mb->audience, AUDIENCE_TASK, ids[i]);
     memory_hub_unlock(mb->hub);
 }
 
@@ -488,11 +452,7 @@ static void on_handle_closed(uv_handle_t *handle)
     }
     void (*closed)(void *) = mb->closed;
     void *self = mb->closed_self;
-    for (struct table_node *node = table_next(&mb->names, NULL), *next; node; node = next) {
-        next = table_next(&mb->names, node);
-        free(node);
-    }
-    table_fini(&mb->names);
+    audience_fini(&mb->audience);
     memory_hub_close(mb->hub);
     free(mb);
     closed(self);
@@ -524,7 +484,7 @@ static int open_backend(struct backend **out, struct loop *loop, const struct ur
     mb->self = self;
     mb->expires = options->expires != 0 ? options->expires : expires_default;
     mb->last = &mb->first;
-    table_init(&mb->names);
+    audience_init(&mb->audience);
     uv_async_init(&loop->uv, &mb->wake, on_wake);
     mb->wake.data = mb;
     memory_hub_lock(mb->hub);

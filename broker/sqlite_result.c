@@ -8,84 +8,15 @@
 #include <stdlib.h>
 #include "common/clock.h"
 
-enum name_kind { NAME_CHANNEL = 'c', NAME_TASK = 't' };
-
-struct name {
-    struct table_node node;
-    char text[]; /* the kind, then the name */
-};
-
-/* ---- names
- * ------------------------------------------------------------------------------------------------------- */
-
-static struct name *name_new(enum name_kind kind, umbel_str text)
-{
-    struct name *name = malloc(sizeof *name + 1 + text.size);
-    if (!name)
-        return NULL;
-    name->text[0] = (char)kind;
-    if (text.size)
-        memcpy(name->text + 1, text.data, text.size);
-    name->node.key = (umbel_str){name->text, text.size + 1};
-    return name;
-}
-
-static bool add_name(struct sqlite_results *results, enum name_kind kind, umbel_str text)
-{
-    struct name *name = name_new(kind, text);
-    if (!name)
-        return false;
-    if (table_find(&results->names, name->node.key)) {
-        free(name);
-        return true;
-    }
-    if (table_add(&results->names, &name->node) != UMBEL_OK) {
-        free(name);
-        return false;
-    }
-    results->tasks += kind == NAME_TASK;
-    return true;
-}
-
-/* Nearly every name is short; a long one is copied elsewhere for the look. */
-static struct table_node *find_name(const struct sqlite_results *results, enum name_kind kind, umbel_str text)
-{
-    char small[160];
-    struct name *large = text.size < sizeof small ? NULL : name_new(kind, text);
-    if (!large && text.size >= sizeof small)
-        return NULL;
-    char *key = large ? large->text : small;
-    key[0] = (char)kind;
-    if (text.size)
-        memcpy(key + 1, text.data, text.size);
-    struct table_node *node = table_find(&results->names, (umbel_str){key, text.size + 1});
-    free(large);
-    return node;
-}
-
-static void drop_task(struct sqlite_results *results, umbel_str id)
-{
-    struct table_node *node = find_name(results, NAME_TASK, id);
-    if (!node)
-        return;
-    table_remove(&results->names, node);
-    free(node);
-    results->tasks--;
-}
-
 void sqlite_results_init(struct sqlite_results *results)
 {
     *results = (struct sqlite_results){0};
-    table_init(&results->names);
+    audience_init(&results->audience);
 }
 
 void sqlite_results_free(struct sqlite_results *results)
 {
-    for (struct table_node *node = table_next(&results->names, NULL), *next; node; node = next) {
-        next = table_next(&results->names, node);
-        free(node);
-    }
-    table_fini(&results->names);
+    audience_fini(&results->audience);
     free(results->watched);
 }
 
@@ -188,7 +119,7 @@ static void start_reading(struct sqlite_results *results, struct sqlite_store *s
 static int listen_channel(struct sqlite_results *results, struct sqlite_port *port, umbel_str channel,
                           const struct note *note)
 {
-    if (!add_name(results, NAME_CHANNEL, channel))
+    if (!audience_add(&results->audience, AUDIENCE_CHANNEL, channel))
         return SQLITE_NOMEM;
     start_reading(results, port->store);
     sqlite_port_answer(port, RESULT_SUBSCRIBED, note->token, UMBEL_OK);
@@ -295,17 +226,11 @@ bool sqlite_results_unpack(umbel_str *packed, struct backend_revocation *out)
     return true;
 }
 
-static bool is_awaited(const struct sqlite_results *results, umbel_str id, umbel_str channel)
-{
-    return (channel.size && find_name(results, NAME_CHANNEL, channel)) ||
-           (results->tasks && find_name(results, NAME_TASK, id));
-}
-
 static int read_feed(struct sqlite_results *results, struct sqlite_port *port)
 {
     if (!results->reading)
         return SQLITE_OK;
-    if (results->names.count == 0) {
+    if (results->audience.names.count == 0) {
         results->reading = false;
         return SQLITE_OK;
     }
@@ -314,7 +239,7 @@ static int read_feed(struct sqlite_results *results, struct sqlite_port *port)
     int rc;
     while ((rc = sqlite3_step(feed)) == SQLITE_ROW) {
         results->cursor = sqlite3_column_int64(feed, 0);
-        if (!is_awaited(results, sqlite_column_str(feed, 1), sqlite_column_str(feed, 2)))
+        if (!audience_wants(&results->audience, sqlite_column_str(feed, 1), sqlite_column_str(feed, 2)))
             continue;
         struct note *notice = sqlite_port_answer(port, RESULT_NOTICE, 0, UMBEL_OK);
         if (notice)
@@ -337,11 +262,11 @@ int sqlite_results_read(struct sqlite_results *results, struct sqlite_port *port
         return list_revoked(port, note);
     case RESULT_WATCH:
         start_reading(results, port->store);
-        return add_name(results, NAME_TASK, text) ? SQLITE_OK : SQLITE_NOMEM;
+        return audience_add(&results->audience, AUDIENCE_TASK, text) ? SQLITE_OK : SQLITE_NOMEM;
     case RESULT_WATCHED:
         return watched(results, port, note->token);
     case RESULT_UNWATCH:
-        drop_task(results, text);
+        audience_drop(&results->audience, AUDIENCE_TASK, text);
         return SQLITE_OK;
     default:
         return SQLITE_OK;

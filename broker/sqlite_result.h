@@ -3,6 +3,7 @@
 #ifndef BROKER_SQLITE_RESULT_H
 #define BROKER_SQLITE_RESULT_H
 
+#include "broker/audience.h"
 #include "broker/backend.h"
 #include "broker/sqlite_store.h"
 
@@ -26,8 +27,7 @@ enum result_note {
 enum result_flag { RESULT_TERMINAL = NOTE_OWN_FLAGS, RESULT_OVERWRITE = NOTE_OWN_FLAGS * 2 };
 
 struct sqlite_results { /* of one backend */
-    struct table names; /* channels listened on and tasks watched */
-    size_t tasks;
+    struct audience audience;
     int64_t owner;     /* our name among the waiters */
     int64_t cursor;    /* the last number of the feed that was seen */
     bool reading;      /* something is awaited */
