@@ -39,6 +39,8 @@ void client_unref(umbel_client *client);
 int client_check(umbel_client *client);
 /* Remembers what went wrong, for umbel_client_error. */
 void client_say(umbel_client *client, const char *text);
+/* The serializer of a call: its own wish, else the client's. */
+enum codec client_codec(const umbel_client *client, umbel_serializer wish);
 /* A timeout of a call: the default for a negative one, none on the background thread, which must not wait. */
 double client_timeout(umbel_client *client, double timeout);
 

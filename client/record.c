@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "broker/transport.h"
+#include "client/chunk.h"
 #include "common/clock.h"
 #include "common/str.h"
 
@@ -136,12 +137,18 @@ static int8_t ignore_header(umbel_switch wish)
     return wish == UMBEL_ON ? 1 : wish == UMBEL_OFF ? 0 : -1;
 }
 
-int record_fill(struct record *record, const char *id, const char *task, umbel_arguments arguments,
+static int write_body(struct record *record, const struct record_call *call, enum codec codec)
+{
+    return call->chunk ? chunk_write_body(call->chunk, &record->bytes)
+                       : codec_write_body(codec, &record->bytes, call->arguments);
+}
+
+int record_fill(struct record *record, const char *id, const char *task, const struct record_call *call,
                 const umbel_submit_options *options, enum codec codec, size_t max, double wall, double mono)
 {
     struct message *msg = &record->msg;
     message_init(msg);
-    int code = codec_write_body(codec, &record->bytes, arguments);
+    int code = write_body(record, call, codec);
     if (code == UMBEL_OK)
         code = keep_bytes(record, options, max, wall);
     if (code == UMBEL_OK && options->headers)
@@ -152,7 +159,7 @@ int record_fill(struct record *record, const char *id, const char *task, umbel_a
     msg->content_type = str_of(row->content_type);
     msg->content_encoding = str_of(row->content_encoding);
     msg->id = msg->correlation_id = str_of(id);
-    msg->task = str_of(task);
+    msg->task = call->chunk ? STR(CHUNK_TASK) : str_of(task);
     msg->priority = (uint8_t)options->priority;
     msg->transient = options->transient;
     msg->hard_limit = options->time_limit;

@@ -32,10 +32,15 @@ void record_free(struct record *record);
 void record_clear(struct record *record);
 /* What is wrong with the call before anything is encoded: NULL, or half a sentence. */
 const char *record_check(const char *task, const umbel_submit_options *options);
+/* What is called: one call, or a chunk of them. */
+struct record_call {
+    umbel_arguments arguments;
+    const struct umbel_chunk *chunk; /* NULL: `arguments` count */
+};
 /* Encodes a checked call. Everything is copied but the strings of the future, which it must outlive.
  * UMBEL_OK, UMBEL_BAD_VALUE, UMBEL_TOO_DEEP, UMBEL_TOO_LARGE (more than `max` bytes), UMBEL_NO_MEMORY. `wall`
  * and `mono` are now. */
-int record_fill(struct record *record, const char *id, const char *task, umbel_arguments arguments,
+int record_fill(struct record *record, const char *id, const char *task, const struct record_call *call,
                 const umbel_submit_options *options, enum codec codec, size_t max, double wall, double mono);
 
 #endif

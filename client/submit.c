@@ -2,6 +2,7 @@
  * with it is told by its future, as everything else that becomes of it. */
 #include <stdio.h>
 #include <string.h>
+#include "client/chunk.h"
 #include "client/client.h"
 #include "client/future.h"
 #include "client/sentence.h"
@@ -23,7 +24,7 @@ static umbel_future *unsent(umbel_client *client, umbel_future *future, const ch
     return future;
 }
 
-static enum codec codec_for(const umbel_client *client, umbel_serializer wish)
+enum codec client_codec(const umbel_client *client, umbel_serializer wish)
 {
     return wish == UMBEL_JSON ? CODEC_JSON : wish == UMBEL_MSGPACK ? CODEC_MSGPACK : client->codec;
 }
@@ -47,7 +48,7 @@ static int put(umbel_client *client, umbel_future *future, struct record *record
     return code;
 }
 
-static int encode_and_put(umbel_client *client, umbel_future *future, umbel_arguments arguments,
+static int encode_and_put(umbel_client *client, umbel_future *future, const struct record_call *call,
                           const umbel_submit_options *options)
 {
     struct outbox *outbox = &client->engine.outbox;
@@ -55,9 +56,9 @@ static int encode_and_put(umbel_client *client, umbel_future *future, umbel_argu
     if (!record)
         return UMBEL_NO_MEMORY;
     bool dated = options->expires > 0 || options->countdown > 0;
-    int code = record_fill(record, future->id, future->name, arguments, options,
-                           codec_for(client, options->serializer), client->options.buffer_bytes,
-                           dated ? clock_now() : 0, dated ? clock_mono() : 0);
+    int code = record_fill(record, future->id, future->name, call, options,
+                           call->chunk ? call->chunk->codec : client_codec(client, options->serializer),
+                           client->options.buffer_bytes, dated ? clock_now() : 0, dated ? clock_mono() : 0);
     if (code == UMBEL_OK)
         code = put(client, future, record, options);
     if (code != UMBEL_OK)
@@ -79,11 +80,9 @@ static umbel_future *new_future(umbel_client *client, const char *task, const ch
     return future_new(client, id ? str_of(id) : (umbel_str){fresh, UUID_SIZE - 1}, str_of(task));
 }
 
-umbel_future *umbel_submit_with(umbel_client *client, const char *task, umbel_arguments arguments,
-                                const umbel_submit_options *options)
+static umbel_future *submit(umbel_client *client, const char *task, const struct record_call *call,
+                            const umbel_submit_options *options)
 {
-    static const umbel_submit_options none;
-    options = options ? options : &none;
     umbel_future *future = new_future(client, task, options->id);
     if (!future)
         return NULL;
@@ -94,10 +93,26 @@ umbel_future *umbel_submit_with(umbel_client *client, const char *task, umbel_ar
     const char *wrong = record_check(task, options);
     if (wrong)
         return unsent(client, future, options->queue, UMBEL_BAD_ARGUMENT, wrong);
-    code = encode_and_put(client, future, arguments, options);
+    code = encode_and_put(client, future, call, options);
     if (code != UMBEL_OK)
         return unsent(client, future, options->queue, code, NULL);
     if (options->confirm)
         await_confirm(client, future, options);
+    return future;
+}
+
+static const umbel_submit_options plain;
+
+umbel_future *umbel_submit_with(umbel_client *client, const char *task, umbel_arguments arguments,
+                                const umbel_submit_options *options)
+{
+    return submit(client, task, &(struct record_call){.arguments = arguments}, options ? options : &plain);
+}
+
+umbel_future *umbel_submit_chunk_with(umbel_chunk *chunk, const umbel_submit_options *options)
+{
+    umbel_future *future =
+        submit(chunk->client, chunk->task, &(struct record_call){.chunk = chunk}, options ? options : &plain);
+    chunk_empty(chunk);
     return future;
 }

@@ -201,7 +201,7 @@ static int write_kwargs(enum codec codec, struct buffer *out, umbel_arguments ar
     return code;
 }
 
-static void write_embed(enum codec codec, struct buffer *out)
+void codec_write_embed(enum codec codec, struct buffer *out)
 {
     static const char *const keys[] = {"callbacks", "errbacks", "chain", "chord"};
     if (codec == CODEC_JSON) {
@@ -216,6 +216,14 @@ static void write_embed(enum codec codec, struct buffer *out)
     codec_close_map(codec, out);
 }
 
+int codec_write_list(enum codec codec, struct buffer *out, umbel_arguments arguments)
+{
+    for (size_t i = 0; i < arguments.count; i++)
+        if (arguments.gives[i].name)
+            return UMBEL_BAD_ARGUMENT;
+    return write_args(codec, out, arguments, arguments.count);
+}
+
 int codec_write_body(enum codec codec, struct buffer *out, umbel_arguments arguments)
 {
     size_t length = buffer_length(out), positional = 0;
@@ -228,7 +236,7 @@ int codec_write_body(enum codec codec, struct buffer *out, umbel_arguments argum
     if (!code)
         code = write_kwargs(codec, out, arguments, positional);
     codec_next(codec, out, 2);
-    write_embed(codec, out);
+    codec_write_embed(codec, out);
     codec_close_list(codec, out);
     if (code && !out->failed)
         out->end = out->start + length;

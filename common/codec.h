@@ -52,5 +52,9 @@ void codec_give(enum codec codec, struct buffer *out, const umbel_give *give, in
 
 /* The task body [args, kwargs, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]. */
 int codec_write_body(enum codec codec, struct buffer *out, umbel_arguments arguments);
+/* Its third part alone. */
+void codec_write_embed(enum codec codec, struct buffer *out);
+/* Positional arguments alone: a list. UMBEL_BAD_ARGUMENT when one is named. */
+int codec_write_list(enum codec codec, struct buffer *out, umbel_arguments arguments);
 
 #endif

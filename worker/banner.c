@@ -2,6 +2,7 @@
 #include "worker/banner.h"
 
 #include "common/url.h"
+#include "worker/builtin.h"
 
 static void write_url(struct buffer *out, const char *label, const char *url)
 {
@@ -20,7 +21,8 @@ static void write_list(struct buffer *out, const struct banner *banner)
         buffer_format(out, "  . %s\n", banner->queues[i]);
     buffer_text(out, "\n[tasks]\n");
     for (size_t i = 0; i < registry_count(banner->registry); i++)
-        buffer_format(out, "  . %s\n", registry_at(banner->registry, i)->name);
+        if (!builtin_is(registry_at(banner->registry, i)))
+            buffer_format(out, "  . %s\n", registry_at(banner->registry, i)->name);
     buffer_byte(out, '\n');
 }
 

@@ -344,6 +344,6 @@ void child_run(const struct registry *registry, struct child_page *page, const c
     srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
     buffer_init(&child.input, FRAME_SIZE_MAX + READ_SIZE);
     start_hooks(&child);
-    task_init(&child.task, &child.port, worker_name, child.user);
+    task_init(&child.task, &child.port, registry, worker_name, child.user);
     serve(&child);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "common/clock.h"
 #include "common/str.h"
+#include "worker/builtin.h"
 #include "worker/control_stats.h"
 #include "worker/registry.h"
 #include "worker/worker.h"
@@ -206,7 +207,8 @@ static bool registered(struct control *control, const umbel_value *arguments, um
     const struct registry *registry = control->worker->registry;
     umbel_value *list = umbel_add_list(answer, key);
     for (size_t i = 0; i < registry_count(registry); i++)
-        umbel_add_str(list, NULL, registry_at(registry, i)->name);
+        if (!builtin_is(registry_at(registry, i)))
+            umbel_add_str(list, NULL, registry_at(registry, i)->name);
     return true;
 }
 
@@ -318,7 +320,7 @@ static bool report(struct control *control, const umbel_value *arguments, umbel_
                       "\nsoftware -> umbel:%s libuv:%s\nplatform -> system:%s release:%s machine:%s\n"
                       "loader   -> %zu tasks\nsettings -> pool:%s concurrency:%d\n",
                       UMBEL_VERSION, uv_version_string(), host.sysname, host.release, host.machine,
-                      registry_count(worker->registry), worker->settings.pool, worker->concurrency);
+                      builtin_others(worker->registry), worker->settings.pool, worker->concurrency);
 }
 
 const struct control_row control_inspect_rows[] = {

@@ -236,7 +236,7 @@ static int solo_open(struct pool **out, struct loop *loop, const struct pool_opt
         free(solo);
         return UMBEL_FAILED;
     }
-    task_init(&solo->task, &solo->port, options->worker_name, solo->user);
+    task_init(&solo->task, &solo->port, options->registry, options->worker_name, solo->user);
     uv_timer_init(&loop->uv, &solo->timer);
     solo->timer.data = solo;
     *out = &solo->base;

@@ -10,10 +10,12 @@
 #include "common/str.h"
 #include "worker/task.h"
 
-void task_init(struct umbel_task *task, const struct task_port *port, const char *worker_name, void *user)
+void task_init(struct umbel_task *task, const struct task_port *port, const struct registry *registry,
+               const char *worker_name, void *user)
 {
     memset(task, 0, sizeof *task);
     task->port = port;
+    task->registry = registry;
     task->worker_name = worker_name;
     task->user = user;
     arena_init(&task->arena, TASK_ARENA_MAX);
@@ -42,8 +44,7 @@ void task_reset(struct umbel_task *task)
     task->outcome = (struct outcome){0};
 }
 
-/* A task that returned without a word has succeeded with null, unless it was asked to stop and did. */
-static void settle_silence(struct umbel_task *task)
+void task_settle_silence(struct umbel_task *task)
 {
     if (task->settled)
         return;
@@ -63,7 +64,7 @@ uint64_t task_run(struct umbel_task *task, const struct task_call *call, struct 
         task_read_envelope(task);
     } else if (task_open_body(task)) {
         call->def->run(task);
-        settle_silence(task);
+        task_settle_silence(task);
     }
     if (task->outcome.kind == OUTCOME_SUCCESS || task->outcome.kind == OUTCOME_READ)
         task->outcome.value =

@@ -38,6 +38,7 @@ struct task_call {
 
 struct umbel_task {
     const struct task_port *port;
+    const struct registry *registry;
     const char *worker_name;
     void *user;
 
@@ -54,7 +55,9 @@ struct umbel_task {
     struct outcome outcome;
 };
 
-void task_init(struct umbel_task *task, const struct task_port *port, const char *worker_name, void *user);
+/* `registry`: where a task that calls others (celery.starmap) finds them; NULL: nowhere. */
+void task_init(struct umbel_task *task, const struct task_port *port, const struct registry *registry,
+               const char *worker_name, void *user);
 void task_fini(struct umbel_task *task);
 /* Forgets the last job. */
 void task_reset(struct umbel_task *task);
@@ -77,6 +80,8 @@ void task_settle_list(struct umbel_task *task, enum outcome_kind kind, const cha
                       va_list list);
 /* Replaces every byte that is not UTF-8 by '?'. */
 void text_clean(char *data, size_t size);
+/* A task that returned without a word has succeeded with null, unless it was asked to stop and did. */
+void task_settle_silence(struct umbel_task *task);
 /* Is it time to stop? */
 bool task_interrupted(struct umbel_task *task);
 /* Seconds until the limit that comes first; INFINITY without. */

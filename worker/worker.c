@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/str.h"
 #include "worker/banner.h"
+#include "worker/builtin.h"
 #include "worker/fork_server.h"
 #include "worker/notify.h"
 #include "worker/registry.h"
@@ -90,6 +91,8 @@ static int start_modules(struct worker *worker)
     const struct command_globals *globals = worker->globals;
     worker->registry = registry_new();
     int code = worker->registry ? UMBEL_OK : UMBEL_NO_MEMORY;
+    if (code == UMBEL_OK)
+        code = builtin_add(worker->registry, &worker->why);
     if (code == UMBEL_OK && globals->own_module)
         code = registry_add(worker->registry, globals->own_module, globals->program, &worker->why);
     for (int i = 0; i < globals->module_count && code == UMBEL_OK; i++)
@@ -501,7 +504,7 @@ static void show_banner(struct worker *worker)
 static void work(struct worker *worker)
 {
     show_banner(worker);
-    if (registry_count(worker->registry) == 0)
+    if (builtin_others(worker->registry) == 0)
         log_line(&worker->sink.log, UMBEL_WARNING, "worker",
                  "there are no tasks (-A FILE before `worker` loads some): what arrives will be parked");
     if (!worker->backend)

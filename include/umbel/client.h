@@ -21,6 +21,7 @@
 
 typedef struct umbel_client umbel_client;
 typedef struct umbel_future umbel_future;
+typedef struct umbel_chunk umbel_chunk;
 
 typedef enum umbel_serializer { UMBEL_SERIALIZER_DEFAULT, UMBEL_JSON, UMBEL_MSGPACK } umbel_serializer;
 
@@ -132,9 +133,32 @@ UMBEL_API void umbel_future_free(umbel_future *future);
 /* Deletes the stored result in the backend, then as umbel_future_free. */
 UMBEL_API int umbel_forget(umbel_future *future);
 
+/* ---- chunks: many calls in one message ------------------------------------------------------------------------ */
+
+/* For calls of a microsecond, whose message would cost a hundred times their work. The calls of a chunk run one after the
+ * other as one job of one child, and have one future, whose result is the list of theirs, in order: umbel_result,
+ * umbel_value_at. The first call that fails ends the job with its failure (umbel_traceback says which it was) and the
+ * results of the others are lost; umbel_retry in a call is a failure. Time limits, cancelling and redelivery are of the
+ * whole job. On the wire it is Celery's celery.starmap, which Python's workers serve too. One thread at a time. */
+
+/* An empty chunk of calls of one task; UMBEL_SERIALIZER_DEFAULT is the client's. NULL only when memory is out. */
+UMBEL_API umbel_chunk *umbel_chunk_new(umbel_client *client, const char *task, umbel_serializer serializer);
+/* Adds a call; its arguments are encoded at once. UMBEL_OK, or the chunk is as before: UMBEL_BAD_ARGUMENT (Celery's form
+ * has no named arguments), UMBEL_BAD_VALUE, UMBEL_TOO_DEEP (UMBEL_DEPTH_MAX - 2 here), UMBEL_TOO_LARGE (more than the
+ * client's buffer_bytes), UMBEL_NO_MEMORY. */
+UMBEL_API int umbel_chunk_add(umbel_chunk *chunk, umbel_arguments arguments);
+UMBEL_API size_t umbel_chunk_count(const umbel_chunk *chunk);
+/* Sends the calls as umbel_submit_with sends one; the chunk is empty afterwards and can be filled again. The serializer
+ * is the chunk's. */
+UMBEL_API umbel_future *umbel_submit_chunk_with(umbel_chunk *chunk, const umbel_submit_options *options);
+/* Any time; the futures stay. NULL is allowed. */
+UMBEL_API void umbel_chunk_free(umbel_chunk *chunk);
+
 UMBEL_END
 
 #ifndef __cplusplus
+#define umbel_submit_chunk(chunk, ...)                                                                       \
+    umbel_submit_chunk_with((chunk), &(umbel_submit_options){__VA_ARGS__})
 #define umbel_submit(client, task, arguments, ...)                                                           \
     umbel_submit_with((client), (task), (arguments), &(umbel_submit_options){__VA_ARGS__})
 #define umbel_get(future, timeout, pointer) umbel_get_take((future), (timeout), UMBEL_TAKE(pointer))

@@ -112,6 +112,11 @@ inline umbel_future *umbel_submit(umbel_client *client, const std::string &task,
     return umbel_submit_with(client, task.c_str(), arguments, &options.fields);
 }
 
+inline umbel_future *umbel_submit_chunk(umbel_chunk *chunk, const umbel::options &options = umbel::options())
+{
+    return umbel_submit_chunk_with(chunk, &options.fields);
+}
+
 // Reads the result into *pointer; nullptr only waits.
 template <class Pointer> int umbel_get(umbel_future *future, double timeout, Pointer pointer)
 {

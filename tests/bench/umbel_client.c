@@ -186,6 +186,54 @@ static void noresult(struct run *run)
            (double)run->n / s, (double)run->n / (t1 - t0), cpu() - c0);
 }
 
+/* Calls CHUNK at a time in one message. */
+enum { CHUNK = 1000 };
+
+static umbel_future *send_chunk(struct run *run, umbel_chunk *chunk, long from)
+{
+    long end = from + CHUNK < run->n ? from + CHUNK : run->n;
+    for (long i = from; i < end; i++)
+        if (umbel_chunk_add(chunk, UMBEL_ARGS(i, 1)))
+            die("chunk", "a call could not be added");
+    return umbel_submit_chunk_with(chunk, &run->options);
+}
+
+static void expect_chunk(struct run *run, umbel_future *future, long from)
+{
+    const umbel_value *list = NULL;
+    if (umbel_get(future, 120.0, &list))
+        die("get", umbel_error(future));
+    size_t count = (size_t)(run->n - from < CHUNK ? run->n - from : CHUNK);
+    if (umbel_value_count(list) != count)
+        die("get", "a result is missing");
+    for (size_t i = 0; i < count; i++) {
+        int64_t value;
+        if (umbel_value_int(umbel_value_at(list, i), &value) || value != from + (long)i + 1)
+            die("get", "wrong result");
+    }
+    umbel_future_free(future);
+}
+
+static void chunks(struct run *run)
+{
+    umbel_chunk *chunk = umbel_chunk_new(run->client, run->task, run->options.serializer);
+    warm(run);
+    for (int i = 0; i < 20; i++)
+        expect_chunk(run, send_chunk(run, chunk, 0), 0);
+    say("ready");
+    wait_go();
+    double t0 = now(CLOCK_REALTIME), c0 = cpu();
+    for (long i = 0; i < run->n; i += CHUNK)
+        run->futures[i / CHUNK] = send_chunk(run, chunk, i);
+    double t1 = now(CLOCK_REALTIME);
+    for (long i = 0; i < run->n; i += CHUNK)
+        expect_chunk(run, run->futures[i / CHUNK], i);
+    double s = now(CLOCK_REALTIME) - t0;
+    printf("{\"seconds\":%.4f,\"tasks_per_s\":%.1f,\"enqueue_per_s\":%.1f,\"cpu_client_s\":%.3f}\n", s,
+           (double)run->n / s, (double)run->n / (t1 - t0), cpu() - c0);
+    umbel_chunk_free(chunk);
+}
+
 static int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -261,8 +309,8 @@ static void pending(struct run *run)
 static const struct {
     const char *name;
     void (*go)(struct run *run);
-} modes[] = {{"stream", stream}, {"drain", drain},        {"noresult", noresult},
-             {"rtt", rtt},       {"submit", submit_only}, {"pending", pending}};
+} modes[] = {{"stream", stream},      {"drain", drain},     {"noresult", noresult}, {"rtt", rtt},
+             {"submit", submit_only}, {"pending", pending}, {"chunks", chunks}};
 
 static void options(struct run *run, int argc, char **argv)
 {

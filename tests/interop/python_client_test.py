@@ -6,7 +6,7 @@ import time
 
 import celery
 from celery import Celery, chain, chord, group, signature
-from celery.exceptions import NotRegistered, TimeoutError as WaitedTooLong
+from celery.exceptions import NotRegistered, SoftTimeLimitExceeded, TimeoutError as WaitedTooLong
 from kombu import Connection
 
 from stage import OnCluster, PATIENCE, eventually, lines_of
@@ -30,6 +30,37 @@ class PythonClient(OnCluster):
         app = celery.Celery(broker=self.broker, backend=self.backend)
         self.addCleanup(app.close)
         self.assertEqual(app.send_task("math.add", (2, 3)).get(timeout=PATIENCE), 5)
+
+    def local(self, name):
+        """A task as Python's canvas wants it: it need not have the function, only the name."""
+        def nothing(*args):
+            raise NotImplementedError(args)
+        return self.app.task(nothing, name=name)
+
+    def test_map_starmap_and_chunks(self):
+        self.worker()
+        add, echo = self.local("math.add"), self.local("echo")
+        for serializer in ("json", "msgpack"):
+            with self.subTest(serializer=serializer):
+                options = {"queue": self.queue, "serializer": serializer}
+                self.assertEqual(echo.map([1, "two", [3]]).apply_async(**options).get(timeout=PATIENCE), [1, "two", [3]])
+                self.assertEqual(add.starmap([(2, 3), (4, 5)]).apply_async(**options).get(timeout=PATIENCE), [5, 9])
+                chunks = add.chunks([(i, i) for i in range(100)], 30).apply_async(**options)
+                self.assertEqual(chunks.get(timeout=PATIENCE),
+                                 [[2 * i for i in range(at, min(at + 30, 100))] for at in range(0, 100, 30)])
+
+    def test_a_failing_call_fails_its_map_with_its_error(self):
+        self.worker()
+        result = self.local("math.add").starmap([(1, 2), (3, "x"), (5, 6)]).apply_async(queue=self.queue)
+        with self.assertRaisesRegex(TypeError, "argument 2"):
+            result.get(timeout=PATIENCE)
+        self.assertIn("call 2 of 3: math.add(3, 'x')", result.traceback)
+
+    def test_a_map_is_stopped_at_its_soft_limit(self):
+        self.worker()
+        result = self.local("sleep").map([0.3] * 100).apply_async(queue=self.queue, soft_time_limit=0.5)
+        with self.assertRaises(SoftTimeLimitExceeded):
+            result.get(timeout=PATIENCE)
 
     def test_values_of_every_type_and_size(self):
         self.worker()

@@ -63,6 +63,18 @@ class PythonWorker(OnCluster):
                               stderr=subprocess.STDOUT, text=True, timeout=PATIENCE + 30)
         self.assertEqual(done.returncode, 0, done.stdout)
 
+    def chunks(self, serializer):
+        self.python_worker(env={"TEST_RESULT_SERIALIZER": serializer})
+        done = subprocess.run([os.path.join(BUILD, "programs", "chunk"), self.broker, self.backend, self.queue, "py.add",
+                               serializer, "250", "100"], stdout=subprocess.PIPE, text=True, timeout=PATIENCE + 30)
+        self.assertEqual(done.stdout.split(), [str(i + 1) for i in range(250)])
+
+    def test_a_c_programs_chunks_run_in_python(self):
+        self.chunks("json")
+
+    def test_a_c_programs_chunks_run_in_python_in_msgpack(self):
+        self.chunks("msgpack")
+
     def test_a_c_program_calls_python_in_json(self):
         self.python_worker()
         self.caller("json")

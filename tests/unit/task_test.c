@@ -38,7 +38,7 @@ static void run(struct world *world, void (*body)(umbel_task *task), const char 
     def = (umbel_task_def){sizeof def, "t", body, {.max_retries = -1}};
     if (!world->port.self) {
         world->port = (struct task_port){on_say, on_progress, on_cancelled, world};
-        task_init(&world->task, &world->port, "w@h", NULL);
+        task_init(&world->task, &world->port, NULL, "w@h", NULL);
     }
     task_reset(&world->task);
     message_init(&world->msg);
