@@ -114,6 +114,7 @@ static int open_engine(umbel_client *client, const umbel_client_options *options
         .broker = named_or_environment(options->broker, "UMBEL_BROKER_URL"),
         .backend = named_or_environment(options->backend, "UMBEL_RESULT_BACKEND"),
         .buffer_bytes = client->options.buffer_bytes,
+        .module = options->module,
         .log = client->options.log ? &client->log : NULL,
         .callbacks = &client->callbacks,
         .release = release,

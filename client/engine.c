@@ -122,6 +122,11 @@ bool engine_is_here(const struct engine *engine)
     return here == engine;
 }
 
+bool engine_has_pool(const struct engine *engine)
+{
+    return engine->local_works;
+}
+
 /* ---- events of the two ends ---- */
 
 static void note_reach(struct engine *engine, struct reach *reach, bool up, bool failed, int code,
@@ -238,10 +243,9 @@ static void end_closed(void *self)
 }
 
 /* The count starts one too high, so that an end that closes at once is not taken for the last. */
-static void begin_stop(struct engine *engine)
+static void close_ends(void *self)
 {
-    outbox_close(&engine->outbox);
-    timers_close(&engine->timers);
+    struct engine *engine = self;
     engine->open_ends = 1 + (engine->backend != NULL);
     if (engine->transport) {
         engine->open_ends++;
@@ -252,8 +256,20 @@ static void begin_stop(struct engine *engine)
     end_closed(engine);
 }
 
+/* A worker of our own ends first: what runs there may still be answered. */
+static void begin_stop(struct engine *engine)
+{
+    outbox_close(&engine->outbox);
+    timers_close(&engine->timers);
+    if (engine->local_works)
+        local_close(engine->local, engine->grace, close_ends, engine);
+    else
+        close_ends(engine);
+}
+
 void engine_fini(struct engine *engine)
 {
+    local_free(engine->local);
     timers_fini(&engine->timers);
     outbox_fini(&engine->outbox);
     inbox_fini(&engine->inbox);
@@ -292,17 +308,27 @@ static bool close_thread(struct engine *engine)
     return alone;
 }
 
+/* Its children end with the client, not with the last future that is held. */
+static void end_local(struct engine *engine)
+{
+    local_free(engine->local);
+    engine->local = NULL;
+}
+
 /* Without a thread the caller's own carries out the closing. */
 bool engine_close(struct engine *engine, double grace)
 {
     outbox_shut(&engine->outbox);
     engine->grace = grace;
-    if (engine->running)
-        return close_thread(engine);
-    begin_stop(engine);
-    loop_run(&engine->loop);
-    waker_settle(&engine->waker);
-    loop_fini(&engine->loop);
+    if (engine->running && close_thread(engine))
+        return true;
+    if (!engine->running) {
+        begin_stop(engine);
+        loop_run(&engine->loop);
+        waker_settle(&engine->waker);
+        loop_fini(&engine->loop);
+    }
+    end_local(engine);
     return false;
 }
 
@@ -334,13 +360,50 @@ static int open_backend(struct engine *engine, const struct engine_options *opti
     return code;
 }
 
+static void serve(void *self, umbel_str queue)
+{
+    local_serve(self, queue);
+}
+
+/* The worker of our own, before anything else that a fork would copy. `ours` are the options with the URLs of
+ * its hub. */
+static int make_local(struct engine *engine, const struct engine_options *options,
+                      struct engine_options *ours, struct buffer *why)
+{
+    *ours = *options;
+    if (!local_is_meant(options->broker))
+        return UMBEL_OK;
+    struct local_options local = {.url = options->broker, .module = options->module, .log = options->log};
+    int code = local_new(&engine->local, &local, why);
+    if (code != UMBEL_OK)
+        return code;
+    ours->broker = local_url(engine->local);
+    if (options->backend &&
+        (strcmp(options->backend, options->broker) == 0 || strcmp(options->backend, "memory://") == 0))
+        ours->backend = NULL;
+    return UMBEL_OK;
+}
+
+static int open_local(struct engine *engine, const struct engine_options *options, struct buffer *why)
+{
+    if (!engine->local)
+        return UMBEL_OK;
+    int code = local_open(engine->local, &engine->loop, options->backend, why);
+    if (code != UMBEL_OK)
+        return code;
+    engine->local_works = true;
+    engine->outbox.serve = serve;
+    engine->outbox.serve_self = engine->local;
+    return UMBEL_OK;
+}
+
 static int init(struct engine *engine, const struct engine_options *options)
 {
-    *engine = (struct engine){.log = options->log,
-                              .timer_at = UINT64_MAX,
-                              .callbacks = options->callbacks,
-                              .release = options->release,
-                              .owner = options->owner};
+    engine->log = options->log;
+    engine->timer_at = UINT64_MAX;
+    engine->callbacks = options->callbacks;
+    engine->release = options->release;
+    engine->owner = options->owner;
     engine->waker.loop = &engine->loop;
     engine->turn = (struct turn_hook){.call = on_turn, .self = engine};
     engine->broker.code = UMBEL_BROKER_AWAY;
@@ -374,14 +437,21 @@ static int start_thread(struct engine *engine)
     return engine->running ? UMBEL_OK : UMBEL_SYSTEM;
 }
 
-int engine_open(struct engine *engine, const struct engine_options *options, struct buffer *why)
+int engine_open(struct engine *engine, const struct engine_options *asked, struct buffer *why)
 {
-    int code = init(engine, options);
+    struct engine_options ours, *options = &ours;
+    *engine = (struct engine){.timer_at = UINT64_MAX};
+    int code = make_local(engine, asked, options, why);
+    if (code != UMBEL_OK)
+        return code;
+    code = init(engine, options);
     if (code != UMBEL_OK) {
         buffer_text(why, umbel_strerror(code));
         return code;
     }
-    code = open_transport(engine, options, why);
+    code = open_local(engine, options, why);
+    if (code == UMBEL_OK)
+        code = open_transport(engine, options, why);
     if (code == UMBEL_OK)
         code = open_backend(engine, options, why);
     if (code == UMBEL_OK)

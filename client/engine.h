@@ -11,6 +11,7 @@
 #include "client/inbox.h"
 #include "client/outbox.h"
 #include "client/timers.h"
+#include "worker/local.h"
 
 enum { ENGINE_WHY = 320 };
 
@@ -29,6 +30,8 @@ struct engine {
     uint64_t timer_at; /* UINT64_MAX: not running */
     struct transport *transport;
     struct backend *backend; /* NULL: no results */
+    struct local *local;     /* a worker of our own; NULL: others do the work */
+    bool local_works;        /* it was opened */
     bool has_results;        /* there is a backend; never changes once open */
     struct outbox outbox;
     struct inbox inbox;
@@ -55,6 +58,7 @@ struct engine {
 struct engine_options {
     const char *broker, *backend; /* backend NULL: the broker's URL where it can keep results */
     size_t buffer_bytes;
+    const umbel_module_table *module; /* for a worker of our own; NULL: the program's */
     const struct log *log;
     struct callbacks *callbacks;
     void (*release)(void *owner); /* see engine_close */
@@ -73,6 +77,7 @@ void engine_fini(struct engine *engine);
 bool engine_is_here(const struct engine *engine); /* is this the background thread? */
 /* Runs the timed calls that are due, for umbel_client_dispatch; how many ran. */
 int engine_run_timers(struct engine *engine);
+bool engine_has_pool(const struct engine *engine);
 /* Waits until both ends are up. UMBEL_OK, UMBEL_TIMEOUT, or the code of the one that will not come up, with
  * `why`. */
 int engine_wait(struct engine *engine, double seconds, char why[ENGINE_WHY]);

@@ -175,6 +175,8 @@ static int publish(struct outbox *outbox, struct record *record)
     bool wants = wants_result(outbox, record);
     if (wants && !inbox_ready(outbox->inbox))
         return UMBEL_BUSY;
+    if (outbox->serve)
+        outbox->serve(outbox->serve_self, record->msg.queue);
     record->msg.reply_to = wants ? str_of(outbox->inbox->channel) : STR_NONE;
     int code = outbox->transport->ops->publish(outbox->transport, &record->msg, delay_of(record),
                                                record->flags, (uint64_t)(uintptr_t)record);

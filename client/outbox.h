@@ -18,8 +18,9 @@
 
 enum {
     OUTBOX_WHY = 320,
-    /* Sent and not yet confirmed, at most. RabbitMQ is fastest with a short queue before it: a client that poured
-     * in all it had took it to half its rate (docs/performance.md). Sending goes on when half are confirmed. */
+    /* Sent and not yet confirmed, at most. RabbitMQ is fastest with a short queue before it: a client that
+     * poured in all it had took it to half its rate (docs/performance.md). Sending goes on when half are
+     * confirmed. */
     OUTBOX_WINDOW = 1000,
 };
 
@@ -32,6 +33,9 @@ struct outbox {
     struct turn_hook *turn;      /* marked whenever outbox_turn has something to do */
     struct transport *transport; /* from outbox_attach on */
     struct inbox *inbox;
+    void (*serve)(void *self,
+                  umbel_str queue); /* makes sure that somebody consumes it; NULL: not our business */
+    void *serve_self;
     size_t limit;
 
     pthread_mutex_t lock; /* for what follows */
@@ -50,8 +54,8 @@ struct outbox {
     /* of the background thread */
     struct record *oldest, *newest; /* all that are not settled */
     struct record_list to_send;
-    size_t in_flight; /* sent, not yet published */
-    bool window_full; /* until half of them are */
+    size_t in_flight;        /* sent, not yet published */
+    bool window_full;        /* until half of them are */
     struct record_list done; /* settled in this turn */
     size_t done_bytes;
     uint64_t earliest_ms; /* no deadline is before it */
@@ -75,15 +79,16 @@ void outbox_spare(struct outbox *outbox, struct record *record);
 /* Takes the record, or waits for room until its deadline (not at all with `patient` false). UMBEL_OK,
  * UMBEL_BUSY, UMBEL_TOO_LARGE, UMBEL_CLOSED. */
 int outbox_put(struct outbox *outbox, struct record *record, bool patient);
-/* Waits until all that was put before is settled. UMBEL_TIMEOUT, or the first failure's code with its text. */
+/* Waits until all that was put before is settled. UMBEL_TIMEOUT, or the first failure's code with its text.
+ */
 int outbox_flush(struct outbox *outbox, double seconds, char why[OUTBOX_WHY]);
 /* From now on outbox_put answers UMBEL_CLOSED, and whoever waits in it too. */
 void outbox_shut(struct outbox *outbox);
 
 /* ---- background thread ---- */
 
-void outbox_take(struct outbox *outbox); /* what was submitted */
-void outbox_send(struct outbox *outbox); /* what can be sent now; also when there is room again */
+void outbox_take(struct outbox *outbox);   /* what was submitted */
+void outbox_send(struct outbox *outbox);   /* what can be sent now; also when there is room again */
 void outbox_resume(struct outbox *outbox); /* the same, when only the window had stood in the way */
 void outbox_published(struct outbox *outbox, uint64_t token, int code, const char *why);
 void outbox_state(struct outbox *outbox, enum transport_state state, int code, const char *why);

@@ -6,6 +6,7 @@
 #include "client/client.h"
 #include "client/future.h"
 #include "client/sentence.h"
+#include "client/submit.h"
 #include "client/waiter.h"
 #include "common/clock.h"
 #include "common/uuid.h"
@@ -78,6 +79,13 @@ static umbel_future *new_future(umbel_client *client, const char *task, const ch
     if (!id)
         uuid_make(fresh);
     return future_new(client, id ? str_of(id) : (umbel_str){fresh, UUID_SIZE - 1}, str_of(task));
+}
+
+umbel_future *submit_refused(umbel_client *client, const char *task, const umbel_submit_options *options,
+                             int code, const char *why)
+{
+    umbel_future *future = new_future(client, task, options->id);
+    return future ? unsent(client, future, options->queue, code, why) : NULL;
 }
 
 static umbel_future *submit(umbel_client *client, const char *task, const struct record_call *call,

@@ -11,6 +11,7 @@
 #include <umbel/task.h>
 #include <umbel/client.h>
 #include <umbel/timer.h>
+#include <umbel/executor.h>
 #include <umbel/worker.h>
 
 #endif

@@ -254,14 +254,15 @@ static _Noreturn void leave(const struct fork_process *server)
     _exit(0);
 }
 
-/* True: the worker is gone. */
-static bool drain_signals(void)
+/* True: the worker is gone. The signal comes as well when the thread that forked us ends and its process goes
+ * on: then the parent is still the parent. */
+static bool drain_signals(int parent)
 {
     struct signalfd_siginfo info;
     bool gone = false;
     while (read(SERVER_SIGNALS, &info, sizeof info) == sizeof info)
         gone |= info.ssi_signo == SIGUSR2;
-    return gone;
+    return gone && getppid() != parent;
 }
 
 static void serve_request(struct fork_process *server)
@@ -282,7 +283,7 @@ void fork_process_run(const struct fork_setup *setup)
         struct pollfd ready[] = {{SERVER_SOCKET, POLLIN, 0}, {SERVER_SIGNALS, POLLIN, 0}};
         if (poll(ready, 2, -1) < 0 && errno != EINTR)
             leave(&server);
-        if (ready[1].revents && drain_signals())
+        if (ready[1].revents && drain_signals(setup->parent))
             leave(&server);
         while (bury_one(&server))
             ;

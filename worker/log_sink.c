@@ -198,8 +198,27 @@ static void flush(void *self)
         say_dropped(sink);
 }
 
+static void hand_onward(struct log_sink *sink, const struct log_entry *entry)
+{
+    umbel_str title = entry->task.size ? entry->task : STR("?"), text = entry->message;
+    if (sink->onward)
+        log_line(sink->onward, entry->level, entry->area, "%.*s[%.*s] %.*s", (int)title.size, title.data,
+                 (int)entry->id.size, entry->id.data, (int)text.size, text.data);
+    else
+        fprintf(stderr, "%.*s\n", (int)text.size, text.data);
+}
+
+bool log_sink_hears(const struct log_sink *sink, umbel_level level)
+{
+    return sink->borrowed ? !sink->onward || log_wants(sink->onward, level) : log_wants(&sink->log, level);
+}
+
 void log_sink_entry(struct log_sink *sink, const struct log_entry *entry)
 {
+    if (sink->borrowed) {
+        hand_onward(sink, entry);
+        return;
+    }
     if (buffer_length(&sink->out) + entry->message.size + 1024 > OUT_MAX) {
         sink->dropped++;
         return;
@@ -246,6 +265,18 @@ int log_sink_open(struct log_sink *sink, const char *path, umbel_level level, bo
     return UMBEL_OK;
 }
 
+static void write_onward(void *self, umbel_level level, const char *area, const char *line)
+{
+    const struct log_sink *sink = self;
+    log_line(sink->onward, level, area, "%s", line);
+}
+
+void log_sink_borrow(struct log_sink *sink, const struct log *onward)
+{
+    *sink = (struct log_sink){.borrowed = true, .onward = onward, .fd = -1};
+    sink->log = (struct log){onward ? UMBEL_WARNING : UMBEL_ERROR + 1, write_onward, sink};
+}
+
 void log_sink_attach(struct log_sink *sink, struct loop *loop)
 {
     uv_timer_init(&loop->uv, &sink->timer);
@@ -279,6 +310,8 @@ int log_sink_reopen(struct log_sink *sink)
 
 void log_sink_close(struct log_sink *sink)
 {
+    if (sink->borrowed)
+        return;
     flush(sink);
     if (sink->path && sink->fd >= 0)
         close(sink->fd);

@@ -19,7 +19,9 @@ struct log_entry {
 };
 
 struct log_sink {
-    struct log log; /* what the other parts are given */
+    struct log log;           /* what the other parts are given */
+    const struct log *onward; /* where lines go instead, once log_sink_borrow was called */
+    bool borrowed;
     struct buffer out;
     int fd;
     const char *path; /* NULL: stderr */
@@ -34,6 +36,12 @@ struct log_sink {
 
 /* Path NULL or "" is stderr. UMBEL_OK, or UMBEL_SYSTEM with errno set. */
 int log_sink_open(struct log_sink *sink, const char *path, umbel_level level, bool json, bool colour);
+/* A sink without a descriptor, for a worker inside a program: lines go to that program's log, which must
+ * outlive it; from WARNING on, since a program does not want two lines per task, but everything that tasks
+ * say. Without a log (NULL) it is silent, and what tasks say goes to stderr as it is. */
+void log_sink_borrow(struct log_sink *sink, const struct log *onward);
+/* A line that a task said. */
+bool log_sink_hears(const struct log_sink *sink, umbel_level level);
 /* From now on lines leave at the end of the turn; log_sink_detach goes back to at once, before the loop ends.
  */
 void log_sink_attach(struct log_sink *sink, struct loop *loop);

@@ -135,7 +135,7 @@ void task_log_outcome(struct log_sink *sink, const struct request *req, const st
                       cut(outcome->error_message, 600), outcome->error_message.data);
     } else if (outcome->kind == OUTCOME_DIED && verdict->error_type.size == 0) {
         log_death(sink, req, outcome, verdict, deaths);
-    } else if (outcome->kind != OUTCOME_READ) {
+    } else if (outcome->kind != OUTCOME_READ && log_wants(&sink->log, UMBEL_ERROR)) {
         log_failure(sink, req, outcome->runtime, verdict);
     }
 }
@@ -156,7 +156,7 @@ void task_log_refused(struct log_sink *sink, const struct message *msg, const st
 void task_log_said(struct log_sink *sink, const struct message *msg, int pid, umbel_level level,
                    umbel_str line)
 {
-    if (!log_wants(&sink->log, level))
+    if (!log_sink_hears(sink, level))
         return;
     if (msg)
         say(sink, level, msg, -1, line);

@@ -36,7 +36,8 @@ typedef struct umbel_client_options {
     /* Called on the background thread for each event worth a line. NULL = silent. */
     void (*log)(void *arg, umbel_level level, const char *line);
     void *log_arg;
-    const void *reserved[4];
+    const umbel_module_table *module; /* the tasks of memory://?pool=...; NULL = those of this program */
+    const void *reserved[3];
 } umbel_client_options;
 
 typedef struct umbel_submit_options {

@@ -1,0 +1,159 @@
+/* executor_test.c: a client with a pool of its own. What all pools and transports share is in tests/matrix.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <umbel/executor.h>
+#include "common/str.h"
+#include "worker/local.h"
+#include "worker/local_options.h"
+
+static void square(umbel_task *task)
+{
+    int64_t x;
+    if (umbel_args(task, &x))
+        return;
+    umbel_return(task, x * x);
+}
+
+static void process_id(umbel_task *task)
+{
+    umbel_return(task, (int64_t)getpid());
+}
+
+static int plan_of(const char *text, struct local_plan *plan)
+{
+    struct arena arena;
+    struct buffer why;
+    struct url url;
+    const char *fault;
+    arena_init(&arena, 0);
+    buffer_init(&why, 1000);
+    cr_assert_eq(url_parse(&arena, text, &url, &fault), UMBEL_OK);
+    int code = local_plan_read(plan, &url, 3, &why);
+    cr_assert_eq(code == UMBEL_OK, buffer_length(&why) == 0, "a refusal, and only that, is explained");
+    buffer_fini(&why);
+    arena_fini(&arena);
+    return code;
+}
+
+Test(executor, the_url_names_the_pool_and_its_size)
+{
+    struct local_plan plan;
+    cr_assert_eq(plan_of("memory://?pool=processes", &plan), UMBEL_OK);
+    cr_assert_str_eq(plan.pool, "prefork");
+    cr_assert_eq(plan.concurrency, 3);
+    cr_assert_not(plan.in_process);
+    cr_assert_eq(plan_of("memory://x?concurrency=7&pool=threads&max_tasks_per_child=5", &plan), UMBEL_OK);
+    cr_assert_str_eq(plan.pool, "threads");
+    cr_assert_eq(plan.concurrency, 7);
+    cr_assert_eq(plan.max_tasks_per_child, 5);
+    cr_assert(plan.in_process);
+    cr_assert_eq(plan_of("memory://?pool=solo&concurrency=4", &plan), UMBEL_OK);
+    cr_assert_eq(plan.concurrency, 1, "solo is one");
+}
+
+Test(executor, an_option_that_is_not_known_or_out_of_range_is_refused)
+{
+    static const char *const wrong[] = {"memory://?pool=thread",
+                                        "memory://?pool=solo&concurency=2",
+                                        "memory://?concurrency=2",
+                                        "memory://?pool=solo&concurrency",
+                                        "memory://?pool=solo&concurrency=0",
+                                        "memory://?pool=solo&concurrency=-1",
+                                        "memory://?pool=",
+                                        "memory://?pool=threads&concurrency=1x"};
+    struct local_plan plan;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        cr_assert_eq(plan_of(wrong[i], &plan), UMBEL_BAD_URL, "%s", wrong[i]);
+}
+
+Test(executor, only_memory_with_a_pool_is_an_executor)
+{
+    cr_assert(local_is_meant("memory://?pool=solo"));
+    cr_assert(local_is_meant("memory://name?pool=anything"));
+    cr_assert_not(local_is_meant("memory://"));
+    cr_assert_not(local_is_meant("sqlite:file?pool=solo"));
+    cr_assert_not(local_is_meant("amqp://host//?pool=solo"));
+    cr_assert_not(local_is_meant(""));
+    cr_assert_not(local_is_meant(NULL));
+}
+
+static int64_t call_for(umbel_client *client, umbel_function *function, int64_t argument, bool given)
+{
+    int64_t value = -1;
+    umbel_future *future = given ? umbel_submit_call(client, function, UMBEL_ARGS(argument))
+                                 : umbel_submit_call(client, function, UMBEL_ARGS());
+    cr_assert_eq(umbel_get(future, 10, &value), UMBEL_OK, "%s", umbel_error(future));
+    umbel_future_free(future);
+    return value;
+}
+
+Test(executor, a_function_runs_in_solo_and_in_a_child, .timeout = 60)
+{
+    umbel_client *solo = umbel_connect("memory://?pool=solo", NULL);
+    umbel_client *children = umbel_connect("memory://?pool=processes&concurrency=2", NULL);
+    cr_assert_eq(call_for(solo, square, 7, true), 49);
+    cr_assert_eq(call_for(children, square, 9, true), 81);
+    cr_assert_eq(call_for(solo, process_id, 0, false), getpid());
+    cr_assert_neq(call_for(children, process_id, 0, false), getpid());
+    cr_assert_eq(umbel_close(children, 5), UMBEL_OK);
+    cr_assert_eq(umbel_close(solo, 5), UMBEL_OK);
+    cr_assert_eq(waitpid(-1, NULL, WNOHANG), -1, "no process is left");
+}
+
+Test(executor, every_queue_that_is_submitted_to_is_served, .timeout = 60)
+{
+    umbel_client *client = umbel_connect("memory://?pool=solo", NULL);
+    int64_t sum = 0, value = 0;
+    for (int i = 0; i < 6; i++) {
+        static const char *const queues[] = {"a", "b", "celery"};
+        umbel_future *future = umbel_submit_call(client, square, UMBEL_ARGS(i), .queue = queues[i % 3]);
+        cr_assert_eq(umbel_get(future, 10, &value), UMBEL_OK, "%s", umbel_error(future));
+        sum += value;
+        umbel_future_free(future);
+    }
+    cr_assert_eq(sum, 55);
+    umbel_close(client, 5);
+}
+
+Test(executor, a_function_needs_a_pool_of_its_own)
+{
+    umbel_client *client = umbel_connect("memory://executor-test", NULL);
+    umbel_future *future = umbel_submit_call(client, square, UMBEL_ARGS(1));
+    cr_assert_eq(umbel_get(future, 1, NULL), UMBEL_NOT_SUPPORTED);
+    cr_assert(strstr(umbel_error(future), "UMBEL_TASK"), "%s", umbel_error(future));
+    umbel_future_free(future);
+    umbel_close(client, 1);
+}
+
+static void *connect_elsewhere(void *url)
+{
+    return umbel_connect(url, NULL);
+}
+
+/* The kernel tells a child of its parent's thread's end as if it were the parent's. */
+Test(executor, children_outlive_the_thread_that_connected, .timeout = 60)
+{
+    pthread_t thread;
+    void *client;
+    pthread_create(&thread, NULL, connect_elsewhere,
+                   (void *)(uintptr_t) "memory://?pool=processes&concurrency=1");
+    pthread_join(thread, &client);
+    for (int i = 0; i < 20; i++)
+        cr_assert_eq(call_for(client, square, i, true), i * i);
+    umbel_close(client, 5);
+}
+
+Test(executor, two_programs_in_one_share_a_named_hub, .timeout = 60)
+{
+    umbel_client *owner = umbel_connect("memory://shared?pool=solo", NULL);
+    umbel_client *guest = umbel_connect("memory://shared", NULL);
+    umbel_future *future = umbel_submit(guest, "no.such.task", UMBEL_ARGS());
+    cr_assert_eq(umbel_get(future, 10, NULL), UMBEL_FAILED);
+    cr_assert_str_eq(umbel_error_type(future), "NotRegistered");
+    umbel_future_free(future);
+    umbel_close(guest, 1);
+    umbel_close(owner, 1);
+}
