@@ -11,6 +11,7 @@ static const struct remote_method rows[] = {
     {"cancel_consumer", {{"queue", WORD_TEXT, false}}, false},
     {"pool_grow", {{"n", WORD_NUMBER, true}}, false},
     {"pool_shrink", {{"n", WORD_NUMBER, true}}, false},
+    {"autoscale", {{"max", WORD_NUMBER, false}, {"min", WORD_NUMBER, true}}, false},
     {"enable_events", {{0}}, false},
     {"disable_events", {{0}}, false},
     {"heartbeat", {{0}}, false},
@@ -39,6 +40,7 @@ const struct command cmd_control = {
              "                          consume one queue more, or less\n"
              "  pool_grow [N], pool_shrink [N]\n"
              "                          so many children more, or fewer (1)\n"
+             "  autoscale MAX [MIN]     from now on as many children as there are tasks, between these\n"
              "  enable_events, disable_events\n"
              "                          send task events, or not (see umbel events)\n"
              "  heartbeat               tell monitors at once that you live\n"

@@ -32,7 +32,8 @@ void banner_write(struct buffer *out, const struct banner *banner)
     buffer_format(out, "\n%s  umbel %s, process %d\n\n", banner->name, UMBEL_VERSION, banner->pid);
     write_url(out, "  broker:      ", banner->broker);
     write_url(out, "  results:     ", banner->backend);
-    buffer_format(out, "  concurrency: %d (%s)\n", banner->concurrency, settings->pool);
+    buffer_format(out, "  concurrency: %d (%s)%s%s\n", banner->concurrency, settings->pool,
+                  settings->autoscale[0] ? ", autoscale " : "", settings->autoscale);
     if (settings->time_limit > 0 || settings->soft_time_limit > 0)
         buffer_format(out, "  time limits: %g s, soft %g s (0: none)\n", settings->time_limit,
                       settings->soft_time_limit);

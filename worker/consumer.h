@@ -19,6 +19,7 @@ struct consumer_options {
     const struct registry *registry;
     const char *worker_name;
     uint32_t concurrency;
+    uint32_t most; /* slots there may be in time: credit must let that be seen. 0 = as many as there are */
     struct request_policy policy;
     struct flow_options flow;
 };

@@ -302,7 +302,9 @@ static uint32_t on_flow_slots(void *self)
 {
     const struct consumer *consumer = self;
     uint32_t slots = consumer->pool->ops->slots(consumer->pool);
-    return slots > consumer->options.concurrency ? slots : consumer->options.concurrency;
+    uint32_t wanted = consumer->options.concurrency > consumer->options.most ? consumer->options.concurrency
+                                                                             : consumer->options.most;
+    return slots > wanted ? slots : wanted;
 }
 
 static size_t on_flow_in_hand(void *self)

@@ -192,6 +192,26 @@ static bool pool_shrink(struct control *control, const umbel_value *arguments, u
     return resize(control, arguments, -1, answer, key);
 }
 
+static bool autoscale(struct control *control, const umbel_value *arguments, umbel_value *answer,
+                      const char *key)
+{
+    const struct autoscale *now = &control->worker->scaler.scale;
+    int64_t most = now->most, least = now->least;
+    const umbel_value *max = umbel_value_find(arguments, "max"), *min = umbel_value_find(arguments, "min");
+    if ((max && umbel_value_kind(max) != UMBEL_NULL && umbel_value_int(max, &most) != UMBEL_OK) ||
+        (min && umbel_value_kind(min) != UMBEL_NULL && umbel_value_int(min, &least) != UMBEL_OK))
+        return control_error(answer, key, "max and min are whole numbers");
+    if (least < 1 && most >= 1)
+        least = 1; /* Celery's least may be 0 */
+    else if (!min && least > most)
+        least = most;
+    if (least < 1 || least > most || most > SETTINGS_SLOTS_MAX ||
+        scaler_set(&control->worker->scaler, (int)most, (int)least) != UMBEL_OK)
+        return control_error(answer, key, "the %s pool takes 1 <= min <= max <= %d slots",
+                             control->worker->settings.pool, SETTINGS_SLOTS_MAX);
+    return control_ok(answer, key, "autoscale now max=%d min=%d", (int)most, (int)least);
+}
+
 /* ---- events
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -254,12 +274,12 @@ const struct control_row control_change_rows[] = {
     {"cancel_consumer", NULL, cancel_consumer},
     {"pool_grow", NULL, pool_grow},
     {"pool_shrink", NULL, pool_shrink},
+    {"autoscale", NULL, autoscale},
     {"enable_events", NULL, enable_events},
     {"disable_events", NULL, disable_events},
     {"heartbeat", NULL, heartbeat},
     {"shutdown", NULL, shut_down},
     {"rate_limit", NULL, cannot},
-    {"autoscale", NULL, cannot},
     {"pool_restart", NULL, cannot},
     {"election", NULL, cannot},
     {"revoke_by_stamped_headers", NULL, cannot},

@@ -68,6 +68,17 @@ static void fill_broker(umbel_value *broker, const struct url *url)
     umbel_add_list(broker, "alternates");
 }
 
+static void add_autoscaler(umbel_value *stats, const struct worker *worker)
+{
+    if (!worker->scaler.scale.most)
+        return;
+    umbel_value *autoscaler = umbel_add_map(stats, "autoscaler");
+    umbel_add_int(autoscaler, "max", worker->scaler.scale.most);
+    umbel_add_int(autoscaler, "min", worker->scaler.scale.least);
+    umbel_add_int(autoscaler, "current", worker->concurrency);
+    umbel_add_int(autoscaler, "qty", (int64_t)consumer_in_hand(&worker->consumer));
+}
+
 /* Never the password. */
 static void add_broker(umbel_value *stats, struct control *control)
 {
@@ -126,6 +137,7 @@ bool control_stats(struct control *control, const umbel_value *arguments, umbel_
     umbel_add_str(stats, "clock", clock);
     umbel_add_int(stats, "uptime", (int64_t)(clock_mono() - control->started_at));
     add_pool(stats, worker);
+    add_autoscaler(stats, worker);
     add_broker(stats, control);
     umbel_add_int(stats, "prefetch_count", prefetch_of(&worker->consumer.flow));
     add_usage(stats);

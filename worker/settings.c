@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "worker/autoscale.h"
 
 enum setting_type { TEXT, COUNT, SECONDS, SWITCH, LEVEL };
 
@@ -204,6 +205,22 @@ static int check_choice(const char *flag, const char *value, const char *one, co
     return UMBEL_BAD_ARGUMENT;
 }
 
+static int check_autoscale(const struct settings *settings, struct buffer *why)
+{
+    int most, least;
+    if (!settings->autoscale[0])
+        return UMBEL_OK;
+    if (strcmp(settings->pool, "solo") == 0) {
+        buffer_text(why, "--autoscale needs a pool with several slots; solo has one");
+        return UMBEL_BAD_ARGUMENT;
+    }
+    if (autoscale_read(settings->autoscale, SETTINGS_SLOTS_MAX, &most, &least))
+        return UMBEL_OK;
+    buffer_format(why, "--autoscale is MAX,MIN with 1 <= MIN <= MAX <= %d, not '%s'", SETTINGS_SLOTS_MAX,
+                  settings->autoscale);
+    return UMBEL_BAD_ARGUMENT;
+}
+
 static int check_together(const struct settings *settings, struct buffer *why)
 {
     int code = check_choice("log-format", settings->log_format, "text", "json", why);
@@ -213,7 +230,7 @@ static int check_together(const struct settings *settings, struct buffer *why)
         buffer_text(why, "--soft-time-limit must not be over --time-limit");
         code = UMBEL_BAD_ARGUMENT;
     }
-    return code;
+    return code == UMBEL_OK ? check_autoscale(settings, why) : code;
 }
 
 int settings_read(struct settings *settings, int argc, char **argv, char *(*environment)(const char *),

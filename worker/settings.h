@@ -7,12 +7,18 @@
 #include <umbel/task.h>
 #include "common/buffer.h"
 
+#define SETTINGS_SLOTS_MAX 1024
+
 /* X(member, type, shown short form, flag, environment, default, least, most, parameter, help) */
 #define SETTINGS(X)                                                                                          \
     X(pool, TEXT, "-P, ", "pool", "UMBEL_POOL", "prefork", 0, 0, "NAME",                                     \
       "what runs the tasks: prefork or solo")                                                                \
     X(concurrency, COUNT, "-c, ", "concurrency", "UMBEL_CONCURRENCY", "0", 0, 1024, "N",                     \
       "tasks that run at once; 0 = the number of processors")                                                \
+    X(autoscale, TEXT, "", "autoscale", "UMBEL_AUTOSCALE", "", 0, 0, "MAX,MIN",                              \
+      "as many slots as there are tasks in hand, between these; -c does not count then")                     \
+    X(autoscale_idle, SECONDS, "", "autoscale-idle", "UMBEL_AUTOSCALE_IDLE", "30", 0.1, 1e9, "SECONDS",      \
+      "slots that were not needed for so long are given up")                                                 \
     X(queues, TEXT, "-Q, ", "queues", "UMBEL_QUEUES", "celery", 0, 0, "A,B",                                 \
       "queues to consume, separated by commas")                                                              \
     X(hostname, TEXT, "-n, ", "hostname", "UMBEL_HOSTNAME", "umbel@%h", 0, 0, "NAME",                        \

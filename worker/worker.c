@@ -78,6 +78,9 @@ static int start_settings(struct worker *worker)
         worker->concurrency = 1;
     else if (worker->concurrency == 0)
         worker->concurrency = processors > 0 ? (int)processors : 1;
+    if (worker->settings.autoscale[0] &&
+        autoscale_read(worker->settings.autoscale, SETTINGS_SLOTS_MAX, &worker->most, &worker->concurrency))
+        worker->least = worker->concurrency;
     worker->backend_url = choose_backend(worker->globals);
     int code = name_it(worker);
     return code == EXIT_DONE ? split_queues(worker) : code;
@@ -317,6 +320,7 @@ static int start_consumer(struct worker *worker)
         .registry = worker->registry,
         .worker_name = worker->name,
         .concurrency = (uint32_t)worker->concurrency,
+        .most = (uint32_t)worker->most,
         .policy = {.max_deaths = (int)settings->max_deaths,
                    .time_limit = settings->time_limit,
                    .soft_time_limit = settings->soft_time_limit,
@@ -428,6 +432,21 @@ static void end_control(struct worker *worker)
     run_until(worker, &worker->closed, 2 * CLOSE_SECONDS);
 }
 
+/* ---- autoscale
+ * ------------------------------------------------------------------------------------------------- */
+
+static int start_scaler(struct worker *worker)
+{
+    scaler_init(&worker->scaler, worker);
+    int code = worker->most ? scaler_set(&worker->scaler, worker->most, worker->least) : UMBEL_OK;
+    return code == UMBEL_OK ? EXIT_DONE : refuse(worker, EXIT_USAGE, "the pool cannot have so many slots");
+}
+
+static void end_scaler(struct worker *worker)
+{
+    scaler_fini(&worker->scaler);
+}
+
 /* ---- signals
  * ---------------------------------------------------------------------------------------------------- */
 
@@ -482,6 +501,7 @@ static const struct duty {
      end_backend}, /* ends before the transport: what it stores at last is still acknowledged */
     {start_pool, end_pool},
     {start_control, end_control},
+    {start_scaler, end_scaler},
     {start_signals, end_signals},
 };
 #define DUTY_COUNT (sizeof duties / sizeof duties[0])

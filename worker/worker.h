@@ -3,6 +3,7 @@
 #define WORKER_WORKER_H
 
 #include "common/command.h"
+#include "worker/autoscale.h"
 #include "worker/consumer.h"
 #include "worker/control.h"
 #include "worker/node_name.h"
@@ -20,7 +21,8 @@ struct worker {
     char *queue_text;        /* what `queues` point into */
     const char *queues[WORKER_QUEUES_MAX];
     size_t queue_count;
-    int concurrency;
+    int concurrency;   /* slots there are to be now */
+    int most, least;   /* --autoscale at the start; 0 = none */
     struct buffer why; /* why it could not start: one sentence */
 
     struct registry *registry;
@@ -33,6 +35,7 @@ struct worker {
     struct pool *pool;
     struct signals signals;
     struct stop stop;
+    struct scaler scaler;
     struct control control;
 
     bool broker_was_up, backend_was_up, pool_stopped, closed, started;

@@ -156,7 +156,6 @@ class Inspect(Scene):
         self.wait_mailbox()
         self.assertEqual(self.ask("no_such"), {"error": "KeyError('no_such')"})
         self.assertIn("error", self.ask("rate_limit", task_name="math.add", rate_limit="1/s"))
-        self.assertIn("error", self.ask("autoscale", max=3, min=1))
         self.assertEqual(self.ask("time_limit", task_name="nobody", hard=1), {"error": "unknown task"})
 
     def test_a_request_in_msgpack_is_understood(self):
@@ -216,6 +215,17 @@ class Change(Scene):
         self.assertEqual(self.ask("pool_shrink", n=2), {"ok": "pool will shrink"})
         eventually(lambda: len(self.inspect().stats()[self.node]["pool"]["processes"]) == 1, "one child")
         self.assertIn("error", self.ask("pool_shrink", n=1))
+
+    def test_autoscale_is_switched_on_and_seen(self):
+        self.umbel("-c", "2")
+        self.wait_mailbox()
+        self.assertIn("error", self.ask("autoscale", max=1, min=3))
+        self.assertEqual(self.app.control.autoscale(3, 3, destination=[self.node], reply=True, timeout=5),
+                         [{self.node: {"ok": "autoscale now max=3 min=3"}}])
+        eventually(lambda: len(self.inspect().stats()[self.node]["pool"]["processes"]) == 3, "three children")
+        self.assertEqual(self.run_program("control", "autoscale", "1", "-d", self.node).code, 0)
+        eventually(lambda: len(self.inspect().stats()[self.node]["pool"]["processes"]) == 1, "one child")
+        self.assertEqual(self.inspect().stats()[self.node]["autoscaler"], {"max": 1, "min": 1, "current": 1, "qty": 0})
 
     def test_a_time_limit_set_at_run_time_holds(self):
         self.umbel()

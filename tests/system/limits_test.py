@@ -1,7 +1,7 @@
 """Limits of time, of memory and of a child's life."""
 import time
 
-from stage import OnSqlite, alive, eventually, on_both
+from stage import OnSqlite, alive, descendants, eventually, on_both
 
 
 class Limits:
@@ -59,6 +59,25 @@ class Children(OnSqlite):
         for task_id in ids:
             self.assertEqual(self.result(task_id).code, 0)
         self.assertLess(time.monotonic() - began, 1.1, "three at a time")
+
+    def test_autoscale_grows_under_pressure_and_shrinks_when_idle(self):
+        worker = self.worker("--autoscale", "3,1", "--autoscale-idle", "1", "-c", "7")
+        children = lambda: len(descendants(worker.pid)) - 1  # but the fork server
+        eventually(lambda: children() == 1, "it begins with the least")
+        ids = [self.send("trace", (self.path("trace"), "x%d" % i, 3)) for i in range(6)]
+        eventually(lambda: children() == 3, "it grows to the most")
+        for task_id in ids:
+            self.assertEqual(self.result(task_id).code, 0)
+        eventually(lambda: children() == 1, "it shrinks to the least")
+        self.assertEqual(self.value("math.add", (2, 3)), 5)
+        worker.wait_for("scaled up from 1 to 3")
+        worker.wait_for("scaled down from . to 1")
+
+    def test_bounds_that_make_no_sense_are_refused(self):
+        for options in (("--autoscale", "1,3"), ("--autoscale", "3,1", "-P", "solo")):
+            worker = self.worker(*options, ready=False)
+            self.assertEqual(worker.wait(), 2)
+            worker.wait_for("--autoscale")
 
     def test_the_hook_opens_one_desk_per_child_and_closes_it(self):
         closed = self.path("closed")
