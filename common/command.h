@@ -1,4 +1,5 @@
-/* command.h: a command of the `umbel` program is one file that exports one row. The table is in client/program.c. */
+/* command.h: a command of the `umbel` program is one file that exports one row. The table is in
+ * client/program.c. */
 #ifndef COMMON_COMMAND_H
 #define COMMON_COMMAND_H
 
@@ -16,9 +17,9 @@ enum exit_code {
 
 /* What stands before the command's name on the line: `umbel -A tasks.so -b URL worker ...`. */
 struct command_globals {
-    const char *program;                   /* argv[0] */
-    const umbel_module_table *own_module;  /* tasks of the user's own binary, or NULL */
-    const char *modules[32];               /* -A, in order */
+    const char *program;                  /* argv[0] */
+    const umbel_module_table *own_module; /* tasks of the user's own binary, or NULL */
+    const char *modules[32];              /* -A, in order */
     int module_count;
     const char *broker;  /* -b, or UMBEL_BROKER_URL, or NULL */
     const char *backend; /* --result-backend, or UMBEL_RESULT_BACKEND, or NULL */

@@ -1,0 +1,26 @@
+# Coroutines have one file for the switch of stacks and one for what a sanitizer must be told of it.
+list(FILTER UMBEL_SOURCES EXCLUDE REGEX "common/co_(switch|fiber)_[a-z0-9_]*\\.c$")
+
+if(UMBEL_SWITCH)
+  set(switch ${UMBEL_SWITCH})
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+  set(switch x86_64)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(switch aarch64)
+else()
+  set(switch ucontext)
+endif()
+
+if(switch STREQUAL ucontext)
+  list(APPEND UMBEL_SOURCES common/co_switch_ucontext.c)
+else()
+  list(APPEND UMBEL_SOURCES common/co_switch_${switch}.S)
+endif()
+
+if(UMBEL_SANITIZE MATCHES address)
+  list(APPEND UMBEL_SOURCES common/co_fiber_address.c)
+elseif(UMBEL_SANITIZE MATCHES thread)
+  list(APPEND UMBEL_SOURCES common/co_fiber_thread.c)
+else()
+  list(APPEND UMBEL_SOURCES common/co_fiber_none.c)
+endif()

@@ -1,0 +1,42 @@
+/* co_stack.h: memory for stacks. Below each lies a guard that nobody may touch, so that an overflow is a
+ * fault at a known address and never a scribble over a neighbour. A few that were used are kept warm. */
+#ifndef COMMON_CO_STACK_H
+#define COMMON_CO_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Wide, because a large frame may step over a single page. */
+#define CO_GUARD_SIZE (64u << 10)
+#define CO_STACKS_KEPT 64
+
+struct co_stack {
+    char *guard; /* CO_GUARD_SIZE bytes, then the stack */
+    size_t size; /* of the stack */
+};
+
+struct co_stacks {
+    struct co_stack kept[CO_STACKS_KEPT];
+    size_t count;
+};
+
+/* False: no memory, or the system's number of mappings is used up. The size is rounded up to pages. */
+bool co_stacks_take(struct co_stacks *stacks, size_t size, struct co_stack *out);
+void co_stacks_give(struct co_stacks *stacks, struct co_stack stack);
+void co_stacks_fini(struct co_stacks *stacks);
+static inline char *co_stack_bottom(const struct co_stack *stack)
+{
+    return stack->guard + CO_GUARD_SIZE;
+}
+static inline char *co_stack_top(const struct co_stack *stack)
+{
+    return co_stack_bottom(stack) + stack->size;
+}
+/* Does `address` lie in its guard? */
+static inline bool co_stack_guards(const struct co_stack *stack, const void *address)
+{
+    const char *at = address;
+    return at >= stack->guard && at < co_stack_bottom(stack);
+}
+
+#endif
