@@ -122,18 +122,23 @@ static void cancel(struct transport *transport, uint32_t consumer)
         note->consumer = consumer;
 }
 
+/* When memory is out, it comes again when we close. */
+static void ask_settling(struct sqlite_transport *st, int kind, uint64_t id, size_t size, uint32_t consumer)
+{
+    struct note *note = ask(st, kind, NOTE_WRITES | NOTE_KEEP, NULL);
+    if (!note)
+        return;
+    note->number = id;
+    note->token = size;
+    note->consumer = consumer;
+}
+
 static void settle(struct transport *transport, struct tag tag, enum settle how)
 {
     struct sqlite_transport *st = (struct sqlite_transport *)transport;
     struct unsettled_slot slot;
-    if (st->port.closing || !unsettled_take(&st->unsettled, tag, &slot))
-        return;
-    struct note *note = ask(st, how == SETTLE_ACK ? QUEUE_ACK : QUEUE_REQUEUE, NOTE_WRITES | NOTE_KEEP, NULL);
-    if (!note)
-        return; /* out of memory: it comes again when we close */
-    note->number = slot.id;
-    note->token = slot.size;
-    note->consumer = slot.consumer;
+    if (!st->port.closing && unsettled_take(&st->unsettled, tag, &slot))
+        ask_settling(st, how == SETTLE_ACK ? QUEUE_ACK : QUEUE_REQUEUE, slot.id, slot.size, slot.consumer);
 }
 
 static void count(struct transport *transport, const char *queue, uint64_t token)
@@ -214,6 +219,21 @@ static void deliver_kept(struct sqlite_transport *st)
     notes_free(kept);
 }
 
+/* The consumer has ended: what came for it while paused goes back, for nothing is delivered after that. */
+static void give_back_kept(struct sqlite_transport *st, uint32_t consumer)
+{
+    struct notes *kept = st->kept;
+    st->kept = NULL;
+    for (size_t i = 0; kept && i < kept->count; i++) {
+        const struct note *note = &kept->items[i];
+        if (note->consumer == consumer)
+            ask_settling(st, QUEUE_REQUEUE, note->number, note->texts[0].size, consumer);
+        else
+            keep(st, kept, note);
+    }
+    notes_free(kept);
+}
+
 static void told_delivery(struct sqlite_transport *st, const struct notes *notes, const struct note *note)
 {
     if (st->port.closing)
@@ -245,6 +265,8 @@ static void told_consumer(struct sqlite_transport *st, const struct note *note, 
 {
     if (st->port.closing)
         return;
+    if (note->kind == QUEUE_CANCEL)
+        give_back_kept(st, note->consumer);
     if (note->kind == QUEUE_CONSUME)
         st->events->consuming(st->self, note->consumer, note->number);
     else if (note->kind == QUEUE_LOST)

@@ -556,6 +556,30 @@ PROMISE(after_cancelled_nothing_is_delivered_and_settling_still_works)
     leave(&s);
 }
 
+/* A transport may tell `cancelled` only when it goes on; then the deliveries may come before it. */
+PROMISE(what_came_while_paused_does_not_come_after_cancelled)
+{
+    struct scene s;
+    enter(&s, row);
+    const struct transport_ops *ops = s.station.transport->ops;
+    struct consume_options options = {.prefetch = 10, .create_queue = true};
+    station_fill(&s.station, s.queue, 5);
+    uint32_t consumer = ops->consume(s.station.transport, s.queue, &options);
+    ops->pause(s.station.transport, true);
+    driver_wait(&s.driver, &s.station.consuming, 1, 0.5);
+    ops->cancel(s.station.transport, consumer);
+    bool while_paused = driver_wait(&s.driver, &s.station.cancelled, 1, 0.5);
+    size_t arrived = s.station.arrived;
+    cr_assert_eq(arrived, 0);
+    ops->pause(s.station.transport, false);
+    cr_assert(station_wait(&s.station, &s.station.cancelled, 1));
+    if (!while_paused)
+        arrived = s.station.arrived;
+    cr_assert(counts(&s.station, s.queue, 5 - arrived));
+    cr_assert_eq(s.station.arrived, arrived, "%zu came after cancelled", s.station.arrived - arrived);
+    leave(&s);
+}
+
 static void come_and_go(struct scene *s, int times)
 {
     for (int i = 0; i < times; i++) {
