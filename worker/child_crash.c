@@ -9,16 +9,19 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "worker/child_crash.h"
+#include "worker/elf_name.h"
 
-/* The handler itself and what the kernel calls it through. */
-#define HANDLER_FRAMES 2
+/* write_down, the handler, and what the kernel calls it through. */
+#define HANDLER_FRAMES 3
 #define STACK_SIZE (64u << 10)
 
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
 
-/* A signal handler has no argument of ours: the one mutable global of a child. */
+/* A signal handler has no argument of ours: the mutable globals of a child. */
 static struct child_page *crash_page;
+static pid_t crash_owner; /* a task may fork: what befalls a copy is no crash of the child */
 
 void crash_preload(void)
 {
@@ -26,14 +29,20 @@ void crash_preload(void)
     backtrace(address, 2); /* loads libgcc_s */
 }
 
-static void on_crash(int signal_number, siginfo_t *info, void *context)
+/* Never inlined: HANDLER_FRAMES counts it. */
+__attribute__((noinline)) static void write_down(struct child_crash *crash, int signal_number, void *fault)
 {
-    struct child_crash *crash = &crash_page->crash;
-    (void)context;
     crash->signal = signal_number;
-    crash->fault = info->si_addr;
+    crash->fault = fault;
     int depth = backtrace(crash->address, CHILD_CRASH_DEPTH);
     atomic_store(&crash->depth, depth);
+}
+
+static void on_crash(int signal_number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (getpid() == crash_owner)
+        write_down(&crash_page->crash, signal_number, info->si_addr);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
 }
@@ -44,6 +53,7 @@ void crash_watch(struct child_page *page)
     void *memory =
         mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     crash_page = page;
+    crash_owner = getpid();
     action.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER);
     if (memory == MAP_FAILED)
         return;
@@ -58,17 +68,20 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* What addr2line and gdb take, the file and the offset in it, and the function's name where there is one. */
 static void describe_address(void *address, int number, struct buffer *out)
 {
     Dl_info info;
+    char name[ELF_NAME_SIZE];
     if (!dladdr(address, &info) || !info.dli_fname) {
         buffer_format(out, "  #%d %p\n", number, address);
         return;
     }
-    /* What addr2line and gdb take: the file and the offset in it. */
-    buffer_format(out, "  #%d %s+0x%tx", number, base_name(info.dli_fname),
-                  (char *)address - (char *)info.dli_fbase);
-    if (info.dli_sname)
+    size_t offset = (size_t)((char *)address - (char *)info.dli_fbase), into;
+    buffer_format(out, "  #%d %s+0x%zx", number, base_name(info.dli_fname), offset);
+    if (elf_name(info.dli_fname, offset, name, &into))
+        buffer_format(out, " %s+0x%zx", name, into);
+    else if (info.dli_sname)
         buffer_format(out, " %s+0x%tx", info.dli_sname, (char *)address - (char *)info.dli_saddr);
     buffer_byte(out, '\n');
 }
@@ -85,7 +98,8 @@ void crash_describe(const struct child_page *page, struct buffer *out)
     buffer_text(out, ", innermost call first:\n");
     for (int i = HANDLER_FRAMES; i < depth; i++) {
         int first = i;
-        describe_address(crash->address[i], i - HANDLER_FRAMES, out);
+        /* All but the first are return addresses: one less is within the call, and on its line. */
+        describe_address((char *)crash->address[i] - (i > HANDLER_FRAMES), i - HANDLER_FRAMES, out);
         while (i + 1 < depth && crash->address[i + 1] == crash->address[first]) /* a recursion */
             i++;
         if (i > first)

@@ -3,11 +3,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <umbel.h>
 
 /* The sanitizer of undefined behaviour would make it an exit. */
-__attribute__((no_sanitize("undefined"))) static void write_nowhere(void)
+__attribute__((noinline, no_sanitize("undefined"))) static void write_nowhere(void)
 {
     volatile int *volatile nowhere = NULL;
     *nowhere = 1;
@@ -91,6 +92,17 @@ UMBEL_TASK(once, "crash.once")
     if (fd >= 0)
         raise(SIGKILL);
     umbel_return(task, umbel_task_deaths(task));
+}
+
+/* A copy of the child crashes, as a helper that a task forks may; then the child is killed. */
+UMBEL_TASK(copy, "crash.copy", .max_deaths = 1)
+{
+    (void)task;
+    pid_t pid = fork();
+    if (pid == 0)
+        write_nowhere();
+    waitpid(pid, NULL, 0);
+    raise(SIGKILL);
 }
 
 /* Its message is gone before it runs. */

@@ -1,5 +1,9 @@
 """A task takes its child with it: the worker goes on, the caller is told what happened."""
-from stage import OnSqlite, lines_of, on_both
+import re
+import shutil
+import subprocess
+
+from stage import BUILD, OnSqlite, lines_of, module, on_both
 
 
 class Crashes:
@@ -52,6 +56,22 @@ class Kinds(OnSqlite):
     def test_exit_inside_a_task(self):
         self.worker("-c", "1")
         self.died("exit", "crash.exit")
+
+    def test_the_traceback_names_static_functions_and_places_that_addr2line_takes(self):
+        self.worker("-c", "1")
+        answer = self.call("crash.segv")
+        self.assertRegex(answer.err, r"Segmentation fault at address \(nil\), innermost call first:\n  #0 crash\.so\+0x[0-9a-f]+ write_nowhere\+0x")
+        if "san" in BUILD or not shutil.which("addr2line"):
+            return
+        offset = re.search(r"#0 crash\.so\+(0x[0-9a-f]+)", answer.err).group(1)
+        told = subprocess.run(["addr2line", "-f", "-e", module("crash"), offset], stdout=subprocess.PIPE, text=True, check=True).stdout
+        self.assertEqual(told.splitlines()[0], "write_nowhere")
+
+    def test_what_befalls_a_copy_that_a_task_forked_is_no_crash_of_the_child(self):
+        self.worker("-c", "1")
+        answer = self.call("crash.copy")
+        self.assertIn("SIGKILL", answer.err)
+        self.assertNotIn("innermost call", answer.err)
 
     def test_stack_overflow(self):
         self.worker("-c", "1")
