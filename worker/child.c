@@ -336,7 +336,8 @@ static void start_hooks(struct child *child)
 void child_run(const struct registry *registry, struct child_page *page, const char *worker_name)
 {
     struct child child = {.registry = registry, .page = page};
-    child.port = (struct task_port){port_say, port_progress, port_cancelled, &child};
+    child.port = (struct task_port){
+        .say = port_say, .progress = port_progress, .cancelled = port_cancelled, .self = &child};
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = wake}, NULL); /* no SA_RESTART */
     crash_watch(page);
     pthread_atfork(NULL, NULL, mark_copy);

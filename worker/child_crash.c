@@ -47,17 +47,32 @@ static void on_crash(int signal_number, siginfo_t *info, void *context)
     raise(signal_number);
 }
 
+void *crash_stack_open(void)
+{
+    void *memory =
+        mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    sigaltstack(&(stack_t){.ss_sp = memory, .ss_size = STACK_SIZE}, NULL);
+    return memory;
+}
+
+void crash_stack_close(void *stack)
+{
+    if (!stack)
+        return;
+    sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+    munmap(stack, STACK_SIZE);
+}
+
 void crash_watch(struct child_page *page)
 {
     struct sigaction action = {.sa_sigaction = on_crash};
-    void *memory =
-        mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     crash_page = page;
     crash_owner = getpid();
     action.sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER);
-    if (memory == MAP_FAILED)
+    if (!crash_stack_open())
         return;
-    sigaltstack(&(stack_t){.ss_sp = memory, .ss_size = STACK_SIZE}, NULL);
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
         sigaction(fatal[i], &action, NULL);
 }

@@ -8,6 +8,10 @@
 void crash_preload(void);
 /* In a child: from now on a crash leaves its addresses in the page and then happens as it would have. */
 void crash_watch(struct child_page *page);
+/* In a thread of a child: gives the handler a stack to run on there, until it is closed. NULL: out of memory.
+ */
+void *crash_stack_open(void);
+void crash_stack_close(void *stack);
 /* In the parent, which has the same modules at the same addresses: one line per frame. Nothing when none was
  * left. */
 void crash_describe(const struct child_page *page, struct buffer *out);

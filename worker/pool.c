@@ -3,7 +3,8 @@
 #include "worker/pool.h"
 #include "worker/pool_table.h"
 
-static const struct pool_ops *const table[] = {&pool_prefork_ops, &pool_solo_ops};
+static const struct pool_ops *const table[] = {&pool_prefork_ops, &pool_solo_ops, &pool_threads_ops,
+                                               &pool_coroutines_ops};
 
 #define COUNT (sizeof table / sizeof *table)
 

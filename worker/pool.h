@@ -1,4 +1,4 @@
-/* pool.h: the contract of everything that runs tasks: prefork, solo (threads and coroutines later).
+/* pool.h: the contract of everything that runs tasks: prefork, solo, threads, coroutines.
  *
  * The consumer owns jobs; the pool borrows a job from `dispatch` until it calls `finished` for it or
  * pool_take_back answers true. Callbacks run on the loop's thread, never from inside dispatch (solo: from a
@@ -76,13 +76,15 @@ struct pool_events {
 
 struct pool_options {
     const struct log *log;
-    int concurrency;
+    int concurrency; /* jobs at once, in all children together */
+    int processes;   /* threads, coroutines: children that share them; 0 = 1 */
+    bool in_process; /* threads, coroutines: no children, in this process (pool_local.c); needs `registry` */
     uint32_t look_ahead;          /* jobs at most waiting inside a child behind the one that runs; 0 = 64 */
     uint64_t max_tasks_per_child; /* 0 = no limit */
     size_t max_memory_per_child;  /* bytes; 0 = none */
     const char *worker_name;      /* name@host, shown to tasks */
-    struct fork_server *fork_server; /* prefork */
-    const struct registry *registry; /* solo */
+    struct fork_server *fork_server; /* all but solo and in_process */
+    const struct registry *registry; /* solo and in_process */
 };
 
 struct pool_stats {

@@ -231,7 +231,8 @@ static int solo_open(struct pool **out, struct loop *loop, const struct pool_opt
     solo->options = *options;
     solo->events = events;
     solo->self = self;
-    solo->port = (struct task_port){port_say, port_progress, port_cancelled, solo};
+    solo->port = (struct task_port){
+        .say = port_say, .progress = port_progress, .cancelled = port_cancelled, .self = solo};
     if (start(solo)) {
         free(solo);
         return UMBEL_FAILED;

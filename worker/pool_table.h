@@ -4,6 +4,6 @@
 
 #include "worker/pool.h"
 
-extern const struct pool_ops pool_prefork_ops, pool_solo_ops;
+extern const struct pool_ops pool_prefork_ops, pool_solo_ops, pool_threads_ops, pool_coroutines_ops;
 
 #endif

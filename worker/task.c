@@ -172,9 +172,13 @@ bool umbel_interrupted(const umbel_task *task)
 }
 
 /* Waits at most `seconds`. SIGUSR1 means "look again"; it is let in only while we wait, so none is missed. */
-static void doze(double seconds, const sigset_t *open)
+static void doze(const struct umbel_task *task, double seconds, const sigset_t *open)
 {
     struct timespec wait;
+    if (task->port->doze) {
+        task->port->doze(task->port->self, seconds);
+        return;
+    }
     if (seconds > 3600)
         seconds = 3600;
     wait.tv_sec = (time_t)seconds;
@@ -201,7 +205,7 @@ int umbel_sleep(umbel_task *task, double seconds)
         if (!(left > 0))
             break;
         double soft = task->call->soft_time_limit > 0 ? task_time_left(task) : INFINITY;
-        doze(left < soft ? left : soft, &open);
+        doze(task, left < soft ? left : soft, &open);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code;

@@ -25,6 +25,8 @@ struct task_port {
     void (*progress)(void *self, umbel_str value);
     bool (*cancelled)(void *self);
     void *self;
+    /* Waits at most so long, ending early when the task is to look again. NULL: ppoll, which SIGUSR1 ends. */
+    void (*doze)(void *self, double seconds);
 };
 
 struct task_call {

@@ -144,6 +144,10 @@ struct rig *rig_open(const char *name, const struct pool_options *options)
     rig->options.worker_name = "test@here";
     rig->options.fork_server = rig->server;
     rig->options.registry = rig->registry;
+    if (strncmp(name, "local ", 6) == 0) {
+        rig->options.in_process = true;
+        name += 6;
+    }
     int code = pool_open(&rig->pool, name, &rig->loop, &rig->options, &events, rig, &why);
     cr_assert_eq(code, UMBEL_OK, "%s", umbel_strerror(code));
     buffer_fini(&why);

@@ -16,8 +16,8 @@
 
 TestSuite(pool, .timeout = 30);
 
-/* The test itself, over both pools. */
-#define OVER_BOTH(name)                                                                                      \
+/* The test itself, over all pools. */
+#define OVER_ALL(name)                                                                                       \
     static void name##_holds(const char *pool);                                                              \
     Test(pool, name##_prefork)                                                                               \
     {                                                                                                        \
@@ -27,11 +27,15 @@ TestSuite(pool, .timeout = 30);
     {                                                                                                        \
         name##_holds("solo");                                                                                \
     }                                                                                                        \
+    Test(pool, name##_local_threads)                                                                         \
+    {                                                                                                        \
+        name##_holds("local threads");                                                                       \
+    }                                                                                                        \
     static void name##_holds(const char *pool)
 
 /* ---- outcomes ---- */
 
-OVER_BOTH(a_result_comes_back_encoded)
+OVER_ALL(a_result_comes_back_encoded)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job, quiet;
@@ -45,7 +49,7 @@ OVER_BOTH(a_result_comes_back_encoded)
     rig_close(rig);
 }
 
-OVER_BOTH(the_first_outcome_counts)
+OVER_ALL(the_first_outcome_counts)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job;
@@ -56,7 +60,7 @@ OVER_BOTH(the_first_outcome_counts)
     rig_close(rig);
 }
 
-OVER_BOTH(wrong_arguments_are_a_type_error_in_pythons_words)
+OVER_ALL(wrong_arguments_are_a_type_error_in_pythons_words)
 {
     struct rig *rig = rig_open(pool, NULL);
     static const struct {
@@ -91,7 +95,7 @@ OVER_BOTH(wrong_arguments_are_a_type_error_in_pythons_words)
     rig_close(rig);
 }
 
-OVER_BOTH(a_retry_says_when_until_they_are_used_up)
+OVER_ALL(a_retry_says_when_until_they_are_used_up)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job;
@@ -108,7 +112,7 @@ OVER_BOTH(a_retry_says_when_until_they_are_used_up)
     rig_close(rig);
 }
 
-OVER_BOTH(a_task_knows_where_it_is)
+OVER_ALL(a_task_knows_where_it_is)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job;
@@ -123,7 +127,7 @@ OVER_BOTH(a_task_knows_where_it_is)
     rig_close(rig);
 }
 
-OVER_BOTH(what_cannot_be_run_says_why)
+OVER_ALL(what_cannot_be_run_says_why)
 {
     struct rig *rig = rig_open(pool, NULL);
     static const struct {
@@ -158,7 +162,7 @@ OVER_BOTH(what_cannot_be_run_says_why)
     rig_close(rig);
 }
 
-OVER_BOTH(a_result_that_cannot_be_encoded_is_a_failure)
+OVER_ALL(a_result_that_cannot_be_encoded_is_a_failure)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job;
@@ -168,7 +172,7 @@ OVER_BOTH(a_result_that_cannot_be_encoded_is_a_failure)
     rig_close(rig);
 }
 
-OVER_BOTH(a_reader_makes_protocol_2_of_protocol_1)
+OVER_ALL(a_reader_makes_protocol_2_of_protocol_1)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job;
@@ -426,7 +430,7 @@ Test(pool, a_stopped_child_ends_at_its_hard_limit)
     rig_close(rig);
 }
 
-OVER_BOTH(a_soft_limit_ends_a_sleep)
+OVER_ALL(a_soft_limit_ends_a_sleep)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job;
@@ -507,7 +511,7 @@ Test(pool, what_has_not_started_can_be_taken_back)
     rig_close(rig);
 }
 
-OVER_BOTH(a_job_is_taken_back_or_ends_but_never_both)
+OVER_ALL(a_job_is_taken_back_or_ends_but_never_both)
 {
     enum { COUNT = 400 };
     struct rig *rig = rig_open(pool, NULL);
@@ -554,7 +558,7 @@ Test(pool, a_running_job_that_does_not_stop_is_killed)
     rig_close(rig);
 }
 
-OVER_BOTH(a_job_cancelled_before_it_starts_does_not_run)
+OVER_ALL(a_job_cancelled_before_it_starts_does_not_run)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job;
@@ -628,7 +632,7 @@ static bool is_stopped(struct rig *rig)
     return rig->stopped;
 }
 
-OVER_BOTH(a_warm_stop_lets_jobs_end)
+OVER_ALL(a_warm_stop_lets_jobs_end)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job;
@@ -640,7 +644,7 @@ OVER_BOTH(a_warm_stop_lets_jobs_end)
     rig_close(rig);
 }
 
-OVER_BOTH(a_stop_is_told_at_once_to_who_runs_the_loop_turn_by_turn)
+OVER_ALL(a_stop_is_told_at_once_to_who_runs_the_loop_turn_by_turn)
 {
     struct rig *rig = rig_open(pool, NULL);
     struct rig_job job;

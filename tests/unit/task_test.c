@@ -37,7 +37,8 @@ static void run(struct world *world, void (*body)(umbel_task *task), const char 
     static umbel_task_def def;
     def = (umbel_task_def){sizeof def, "t", body, {.max_retries = -1}};
     if (!world->port.self) {
-        world->port = (struct task_port){on_say, on_progress, on_cancelled, world};
+        world->port = (struct task_port){
+            .say = on_say, .progress = on_progress, .cancelled = on_cancelled, .self = world};
         task_init(&world->task, &world->port, NULL, "w@h", NULL);
     }
     task_reset(&world->task);
