@@ -69,7 +69,7 @@ static void begin(struct world *world)
                                        rows + 6,           NULL,      NULL};
     struct buffer why;
     buffer_init(&why, 1000);
-    *world = (struct world){.registry = registry_new(), .port = {NULL, NULL, on_cancelled, world}};
+    *world = (struct world){.registry = registry_new(), .port = {.cancelled = on_cancelled, .self = world}};
     cr_assert_eq(builtin_add(world->registry, &why), UMBEL_OK);
     cr_assert_eq(registry_add(world->registry, &module, "test", &why), UMBEL_OK);
     cr_assert_eq(builtin_others(world->registry), 6);
