@@ -5,168 +5,60 @@
  * system call and a single task no delay. It leaves by _exit only: exit handlers belong to the process it was
  * forked from. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include "common/clock.h"
+#include "worker/child_copy.h"
 #include "worker/child_crash.h"
+#include "worker/child_wire.h"
 #include "worker/fork_process.h"
 #include "worker/task.h"
 
 #define READ_SIZE (64u << 10)
-#define ANNOUNCE_NS 200000
 #define OUTPUT_CHUNK 8192
 
 struct child {
     const struct registry *registry;
-    struct child_page *page;
+    struct child_wire wire;
     struct buffer input;
     struct umbel_task task;
     struct task_port port;
     void *user;
-    uint32_t number;      /* of the job that runs; 0 = none */
-    uint64_t now;         /* end of the last job; 0 = look at the clock */
-    uint64_t unannounced; /* when the oldest frame was written that no bell has told of; 0 = none */
+    uint32_t number; /* of the job that runs; 0 = none */
+    uint64_t now;    /* end of the last job; 0 = look at the clock */
 };
-
-/* ---- writing ---- */
-
-static void write_all(const void *data, size_t size)
-{
-    const char *at = data;
-    while (size) {
-        ssize_t done = send(CHILD_SOCKET, at, size, MSG_NOSIGNAL);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0) /* the parent is gone */
-            _exit(0);
-        at += done;
-        size -= (size_t)done;
-    }
-}
-
-/* At most one bell is on its way: the parent lowers the flag before it looks. */
-static void ring_bell(struct child *child)
-{
-    struct frame_pieces bell = {.kind = FRAME_BELL};
-    char frame[sizeof(struct frame_head)];
-    child->unannounced = 0;
-    if (atomic_exchange(&child->page->bell, 1))
-        return;
-    frame_put(frame, &bell);
-    write_all(frame, sizeof frame);
-}
-
-/* Room in the ring, waiting for the parent to make some. */
-static void *reserve(struct child *child, size_t size)
-{
-    void *room = ring_reserve(child->page, size);
-    while (!room) {
-        ring_bell(child);
-        poll(NULL, 0, 1);
-        room = ring_reserve(child->page, size);
-    }
-    return room;
-}
-
-static void send_large(struct child *child, const struct frame_pieces *pieces, size_t size)
-{
-    struct frame_pieces marker = {.kind = FRAME_ELSEWHERE};
-    struct buffer frame;
-    frame_put(reserve(child, frame_size(&marker)), &marker);
-    ring_commit(child->page, frame_size(&marker));
-    buffer_init(&frame, FRAME_SIZE_MAX);
-    frame_add(&frame, pieces);
-    if (frame.failed) /* out of memory: what the parent waits for cannot be said */
-        _exit(EXIT_FAILURE);
-    write_all(buffer_head(&frame), size);
-    buffer_fini(&frame);
-}
-
-static void send_frame(struct child *child, const struct frame_pieces *pieces)
-{
-    size_t size = frame_size(pieces);
-    if (size > CHILD_RING_FRAME_MAX) {
-        send_large(child, pieces, size);
-        return;
-    }
-    frame_put(reserve(child, size), pieces);
-    ring_commit(child->page, size);
-}
-
-static void send_done(struct child *child, const struct outcome *outcome)
-{
-    struct frame_done done = {
-        .kind = (uint8_t)outcome->kind,
-        .has_links = outcome->has_links,
-        .retry_after = outcome->retry_after,
-        .runtime = outcome->runtime,
-        .type_size = (uint32_t)outcome->error_type.size,
-        .message_size = (uint32_t)outcome->error_message.size,
-        .traceback_size = (uint32_t)outcome->traceback.size,
-    };
-    send_frame(child, &(struct frame_pieces){FRAME_DONE,
-                                             child->number,
-                                             {{(const char *)&done, sizeof done},
-                                              outcome->error_type,
-                                              outcome->error_message,
-                                              outcome->traceback,
-                                              outcome->value}});
-    if (!child->unannounced)
-        child->unannounced = child->now;
-}
-
-/* ---- copies ---- */
-
-/* A task or a hook may fork, and the copy may log or fall out of the function: it must not go on as if it
- * were the child, for the ring has one writer. Set in every copy by pthread_atfork, which has no argument to
- * put this into. */
-static bool is_copy;
-
-static void mark_copy(void)
-{
-    is_copy = true;
-}
-
-static void end_copy(void)
-{
-    if (is_copy)
-        _exit(EXIT_SUCCESS);
-}
 
 /* ---- the task's port ---- */
 
 static void port_say(void *self, umbel_level level, umbel_str line)
 {
     struct child *child = self;
-    if (is_copy)
+    if (copy_here())
         return;
     char byte = (char)level;
-    send_frame(child, &(struct frame_pieces){FRAME_LOG, child->number, {{&byte, 1}, line}});
-    ring_bell(child); /* a long task's lines are for now */
+    wire_send(&child->wire, &(struct frame_pieces){FRAME_LOG, child->number, {{&byte, 1}, line}});
+    wire_bell(&child->wire); /* a long task's lines are for now */
 }
 
 static void port_progress(void *self, umbel_str value)
 {
     struct child *child = self;
-    if (is_copy)
+    if (copy_here())
         return;
-    send_frame(child, &(struct frame_pieces){FRAME_PROGRESS, child->number, {value}});
-    ring_bell(child);
+    wire_send(&child->wire, &(struct frame_pieces){FRAME_PROGRESS, child->number, {value}});
+    wire_bell(&child->wire);
 }
 
 static bool port_cancelled(void *self)
 {
     struct child *child = self;
     return child->number &&
-           atomic_load_explicit(&child->page->cancelled, memory_order_relaxed) == child->number;
+           atomic_load_explicit(&child->wire.page->cancelled, memory_order_relaxed) == child->number;
 }
 
 /* ---- what tasks write to stdout and stderr ---- */
@@ -190,18 +82,18 @@ static void collect_output(struct child *child)
         fflush(stdout);
     if (__fpending(stderr))
         fflush(stderr);
-    page_lock_output(child->page);
+    page_lock_output(child->wire.page);
     while (written(&from)) {
         ssize_t size = read(from, chunk, sizeof chunk);
-        page_unlock_output(child->page);
+        page_unlock_output(child->wire.page);
         if (size > 0) {
             char stream = (char)(from - CHILD_OUT + 1);
-            send_frame(child, &(struct frame_pieces){
-                                  FRAME_OUTPUT, child->number, {{&stream, 1}, {chunk, (size_t)size}}});
+            wire_send(&child->wire, &(struct frame_pieces){
+                                        FRAME_OUTPUT, child->number, {{&stream, 1}, {chunk, (size_t)size}}});
         }
-        page_lock_output(child->page);
+        page_lock_output(child->wire.page);
     }
-    page_unlock_output(child->page);
+    page_unlock_output(child->wire.page);
 }
 
 /* ---- running ---- */
@@ -234,26 +126,26 @@ static void run_job(struct child *child, const struct frame *frame)
                               .error_message = STR("the message could not be unpacked in the child")};
     if (!child->now)
         child->now = clock_mono_ns();
-    if (!page_claim(child->page, frame->number, child->now))
+    if (!page_claim(child->wire.page, frame->number, child->now))
         return; /* taken back */
     child->number = frame->number;
     task_reset(&child->task);
     if (read_call(child, frame, &msg, &call))
         child->now = task_run(&child->task, &call, &outcome);
-    end_copy();
+    copy_end();
     collect_output(child);
-    send_done(child, &outcome);
+    wire_done(&child->wire, child->number, &outcome, child->now);
     child->number = 0;
-    if (child->now - child->unannounced >= ANNOUNCE_NS)
-        ring_bell(child);
+    if (child->now - child->wire.unannounced >= WIRE_ANNOUNCE_NS)
+        wire_bell(&child->wire);
 }
 
 static _Noreturn void leave(struct child *child)
 {
     registry_child_end(child->registry, child->user);
-    end_copy();
+    copy_end();
     collect_output(child);
-    ring_bell(child);
+    wire_bell(&child->wire);
     _exit(0);
 }
 
@@ -279,8 +171,8 @@ static void fill(struct child *child)
     while (size < 0) {
         if (errno != EAGAIN && errno != EINTR)
             _exit(0);
-        if (child->unannounced)
-            ring_bell(child);
+        if (child->wire.unannounced)
+            wire_bell(&child->wire);
         child->now = 0;
         size = recv(CHILD_SOCKET, room, READ_SIZE, 0);
     }
@@ -316,15 +208,15 @@ static void wake(int signal_number)
 static void announce_ready(struct child *child, const char *why)
 {
     collect_output(child);
-    send_frame(child, &(struct frame_pieces){FRAME_READY, 0, {str_of(why)}});
-    ring_bell(child);
+    wire_send(&child->wire, &(struct frame_pieces){FRAME_READY, 0, {str_of(why)}});
+    wire_bell(&child->wire);
 }
 
 static void start_hooks(struct child *child)
 {
     char why[200];
     int code = registry_child_start(child->registry, &child->user, why);
-    end_copy();
+    copy_end();
     if (code == UMBEL_OK) {
         announce_ready(child, "");
         return;
@@ -335,12 +227,12 @@ static void start_hooks(struct child *child)
 
 void child_run(const struct registry *registry, struct child_page *page, const char *worker_name)
 {
-    struct child child = {.registry = registry, .page = page};
+    struct child child = {.registry = registry, .wire = {page, 0}};
     child.port = (struct task_port){
         .say = port_say, .progress = port_progress, .cancelled = port_cancelled, .self = &child};
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = wake}, NULL); /* no SA_RESTART */
     crash_watch(page);
-    pthread_atfork(NULL, NULL, mark_copy);
+    copy_watch();
     srand((unsigned)clock_mono_ns() ^ (unsigned)getpid());
     srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
     buffer_init(&child.input, FRAME_SIZE_MAX + READ_SIZE);

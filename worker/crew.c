@@ -128,6 +128,8 @@ void crew_run(struct crew *crew, struct crew_job *job)
     job->call.started_ns = started;
     if (open)
         task_run(&seat->task, &job->call, &outcome);
+    if (crew->events.returned)
+        crew->events.returned(crew->self);
     end_run(crew, seat);
     crew->events.done(crew->self, job, &outcome);
 }

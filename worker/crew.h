@@ -42,6 +42,8 @@ struct crew_events {
     /* Fills job->call; what it needs in memory comes from `arena`. False: the job ends as OUTCOME_BAD_BODY.
      * May be NULL. */
     bool (*open)(void *self, struct crew_job *job, struct arena *arena);
+    /* Its function has returned; nothing is locked yet. May be NULL. */
+    void (*returned)(void *self);
     /* It has ended. The outcome is borrowed until crew_release, which must follow, now or later. */
     void (*done)(void *self, struct crew_job *job, const struct outcome *outcome);
     void (*say)(void *self, struct crew_job *job, umbel_level level, umbel_str line);

@@ -146,7 +146,8 @@ static void on_progress(void *self, struct crew_job *run, umbel_str value)
     post_text(run, POST_PROGRESS, UMBEL_INFO, value);
 }
 
-static const struct crew_events crew_calls = {on_claim, on_open, on_done, on_say, on_progress};
+static const struct crew_events crew_calls = {
+    .claim = on_claim, .open = on_open, .done = on_done, .say = on_say, .progress = on_progress};
 
 /* ---- notes, on the loop's thread from here on ---- */
 

@@ -31,6 +31,10 @@ TestSuite(pool, .timeout = 30);
     {                                                                                                        \
         name##_holds("local threads");                                                                       \
     }                                                                                                        \
+    Test(pool, name##_local_coroutines)                                                                      \
+    {                                                                                                        \
+        name##_holds("local coroutines");                                                                    \
+    }                                                                                                        \
     static void name##_holds(const char *pool)
 
 /* ---- outcomes ---- */
