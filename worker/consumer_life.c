@@ -213,12 +213,34 @@ const struct backend_events consumer_backend_events = {
 /* ---- the pool
  * --------------------------------------------------------------------------------------------------- */
 
+/* A state on the way, in `scratch`, is a hint for those who watch: lost when the back end is away, never
+ * waited for. */
+static void store_hint(struct consumer *consumer, const struct request *req)
+{
+    struct backend_store what = {
+        .id = req->msg.id,
+        .payload = {(const char *)buffer_head(&consumer->scratch), buffer_length(&consumer->scratch)},
+        .overwrite_terminal = req->replayed,
+        .reply_channel = request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
+    consumer->backend->ops->store(consumer->backend, &what, 0);
+}
+
+static void store_started(struct consumer *consumer, const struct request *req)
+{
+    buffer_clear(&consumer->scratch);
+    if (consumer->backend_up &&
+        report_write_started(&consumer->scratch, req, consumer->options.worker_name) == UMBEL_OK)
+        store_hint(consumer, req);
+}
+
 static void on_started(void *self, struct job *job, int pid)
 {
     struct consumer *consumer = self;
     struct request *req = job->owner;
     req->pid = pid;
     req->started_at = clock_now();
+    if (request_tracks_start(&req->msg, job->def, &consumer->options.policy) && !job->reader)
+        store_started(consumer, req);
     if (consumer->watched && !job->reader)
         consumer->events->task(consumer->self, NEWS_STARTED, req, NULL, NULL);
 }
@@ -229,7 +251,6 @@ static void on_said(void *self, struct job *job, int pid, umbel_level level, umb
     task_log_said(consumer->options.sink, job ? job->msg : NULL, pid, level, line);
 }
 
-/* A hint for those who watch: lost when the back end is away, never waited for. */
 static void on_progress(void *self, struct job *job, umbel_str value)
 {
     struct consumer *consumer = self;
@@ -238,11 +259,7 @@ static void on_progress(void *self, struct job *job, umbel_str value)
     if (!consumer->backend_up || request_ignores_result(&req->msg, job->def, &consumer->options.policy) ||
         report_write_progress(&consumer->scratch, req, value) != UMBEL_OK)
         return;
-    struct backend_store what = {
-        .id = req->msg.id,
-        .payload = {(const char *)buffer_head(&consumer->scratch), buffer_length(&consumer->scratch)},
-        .reply_channel = request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
-    consumer->backend->ops->store(consumer->backend, &what, 0);
+    store_hint(consumer, req);
 }
 
 static void on_pool_room(void *self)

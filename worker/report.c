@@ -3,6 +3,8 @@
 
 #include "common/str.h"
 
+enum { PLACE_MAX = 4096 };
+
 static struct result_parts parts_of(const struct request *req, enum result_state state)
 {
     return (struct result_parts){
@@ -34,6 +36,31 @@ int report_write(struct request *req, const struct verdict *verdict, umbel_str v
     if (code == UMBEL_OK)
         code = result_write(req->job.result_codec, &req->payload, &parts);
     return code == UMBEL_OK && !req->payload.failed ? UMBEL_OK : UMBEL_NO_MEMORY;
+}
+
+static int write_place(struct buffer *out, enum codec codec, int pid, const char *worker_name)
+{
+    const struct codec_row *row = codec_row(codec);
+    codec_open_map(codec, out, 2);
+    codec_key(codec, out, 0, STR("pid"));
+    row->integer(out, pid);
+    codec_key(codec, out, 1, STR("hostname"));
+    int code = row->text(out, str_of(worker_name));
+    codec_close_map(codec, out);
+    return code;
+}
+
+int report_write_started(struct buffer *out, const struct request *req, const char *worker_name)
+{
+    struct result_parts parts = parts_of(req, RESULT_STARTED);
+    struct buffer place;
+    buffer_init(&place, PLACE_MAX);
+    int code = write_place(&place, req->job.result_codec, req->pid, worker_name);
+    parts.value = (umbel_str){(const char *)buffer_head(&place), buffer_length(&place)};
+    if (code == UMBEL_OK && !place.failed)
+        code = result_write(req->job.result_codec, out, &parts);
+    buffer_fini(&place);
+    return code;
 }
 
 int report_write_progress(struct buffer *out, const struct request *req, umbel_str meta)

@@ -7,6 +7,8 @@
 /* Writes what `verdict` says into req->payload; `value` is the encoded result of a SUCCESS. UMBEL_OK, or
  * UMBEL_NO_MEMORY: it is too large. */
 int report_write(struct request *req, const struct verdict *verdict, umbel_str value, double now);
+/* A STARTED map with who runs it, as Celery writes it, appended to `out`. */
+int report_write_started(struct buffer *out, const struct request *req, const char *worker_name);
 /* A PROGRESS map, appended to `out`. */
 int report_write_progress(struct buffer *out, const struct request *req, umbel_str meta);
 

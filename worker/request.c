@@ -36,6 +36,14 @@ bool request_ignores_result(const struct message *msg, const umbel_task_def *def
     return policy->ignore_result;
 }
 
+bool request_tracks_start(const struct message *msg, const umbel_task_def *def,
+                          const struct request_policy *policy)
+{
+    umbel_switch own = def ? def->options.track_started : UMBEL_OFF;
+    bool tracked = own == UMBEL_DEFAULT ? policy->track_started : own == UMBEL_ON;
+    return tracked && !request_ignores_result(msg, def, policy);
+}
+
 int request_max_deaths(const umbel_task_def *def, const struct request_policy *policy)
 {
     return def && def->options.max_deaths > 0 ? def->options.max_deaths : policy->max_deaths;

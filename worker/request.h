@@ -16,6 +16,7 @@ struct request_policy {
     double time_limit, soft_time_limit; /* 0 = none */
     bool at_most_once;                  /* for tasks that do not say */
     bool ignore_result;                 /* likewise */
+    bool track_started;                 /* likewise */
     enum codec result_codec;
     bool results; /* there is a back end */
 };
@@ -92,6 +93,9 @@ bool request_flagged(const struct message *msg); /* may have run before */
 bool request_at_most_once(const umbel_task_def *def, const struct request_policy *policy);
 bool request_ignores_result(const struct message *msg, const umbel_task_def *def,
                             const struct request_policy *policy);
+/* Is its beginning to be stored too? */
+bool request_tracks_start(const struct message *msg, const umbel_task_def *def,
+                          const struct request_policy *policy);
 int request_max_deaths(const umbel_task_def *def, const struct request_policy *policy);
 bool request_from_umbel(const struct message *msg);
 enum codec request_result_codec(const struct message *msg, const struct request_policy *policy);

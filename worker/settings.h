@@ -45,6 +45,8 @@
       "acknowledge before running, for tasks that do not say: a crash loses them")                           \
     X(ignore_result, SWITCH, "", "ignore-result", "UMBEL_IGNORE_RESULT", "", 0, 0, "",                       \
       "store no results, for tasks that do not say")                                                         \
+    X(track_started, SWITCH, "", "track-started", "UMBEL_TRACK_STARTED", "", 0, 0, "",                       \
+      "store STARTED, with pid and worker, when a task begins, for tasks that do not say")                   \
     X(result_serializer, TEXT, "", "result-serializer", "UMBEL_RESULT_SERIALIZER", "json", 0, 0, "NAME",     \
       "json or msgpack; Umbel's own clients get what they sent")                                             \
     X(result_expires, SECONDS, "", "result-expires", "UMBEL_RESULT_EXPIRES", "86400", 0, 1e9, "SECONDS",     \

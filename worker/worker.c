@@ -326,6 +326,7 @@ static int start_consumer(struct worker *worker)
                    .soft_time_limit = settings->soft_time_limit,
                    .at_most_once = settings->at_most_once,
                    .ignore_result = settings->ignore_result,
+                   .track_started = settings->track_started,
                    .result_codec = codec_of(codec_by_name(str_of(settings->result_serializer))),
                    .results = worker->backend_url != NULL},
         .flow = {.queues = worker->queues,

@@ -41,7 +41,8 @@ typedef struct umbel_task_options {
     int max_retries;   /* for umbel_retry; 0 = 3, -1 = no limit */
     int max_deaths;    /* children it may kill before it is parked; 0 = the worker's setting (3) */
     const char *queue; /* where a client that knows this module sends it; NULL = "celery" */
-    const char *reserved[4];
+    umbel_switch track_started; /* STARTED is stored when it begins; costs a store for each task */
+    const char *reserved[3];
 } umbel_task_options;
 
 typedef struct umbel_task_def {

@@ -2,6 +2,7 @@
 import datetime
 import json
 import math
+import os
 import time
 
 import celery
@@ -9,7 +10,7 @@ from celery import Celery, chain, chord, group, signature
 from celery.exceptions import NotRegistered, SoftTimeLimitExceeded, TimeoutError as WaitedTooLong
 from kombu import Connection
 
-from stage import OnCluster, PATIENCE, eventually, lines_of
+from stage import OnCluster, PATIENCE, descendants, eventually, lines_of
 
 
 class PythonClient(OnCluster):
@@ -189,6 +190,32 @@ class PythonClient(OnCluster):
         self.assertEqual(result.info, {"done": 3, "of": 7})
         open(go_on, "w").close()
         self.assertEqual(result.get(timeout=PATIENCE), "done")
+
+    def test_a_task_that_began_is_started_when_the_worker_tracks_it(self):
+        worker = self.worker("--track-started", "-c", "1", name="mill@here")
+        go_on = self.path("go")
+        for serializer in ("json", "msgpack"):
+            result = self.send_task("trace.hold", (self.path("trace"), "held", go_on), serializer=serializer)
+            eventually(lambda: result.state != "PENDING", "its beginning is seen")
+            self.assertEqual((result.state, result.info["hostname"]), ("STARTED", "mill@here"))
+            self.assertIn(result.info["pid"], descendants(worker.pid))
+            open(go_on, "w").close()
+            self.assertEqual(result.get(timeout=PATIENCE), "held")
+            self.assertEqual(result.state, "SUCCESS")
+            os.unlink(go_on)
+
+    def test_nothing_is_told_of_a_beginning_that_nobody_tracks(self):
+        worker = self.worker("-c", "1", "-E")
+        go_on, trace = self.path("go"), self.path("trace")
+        result = self.send_task("trace.hold", (trace, "held", go_on))
+        eventually(lambda: lines_of(trace), "it runs")
+        told = self.send_task("progress", (go_on,))  # what waits behind it does not begin either
+        self.assertEqual((result.state, told.state), ("PENDING", "PENDING"))
+        time.sleep(0.3)  # a worker tells of a beginning within 50 ms
+        self.assertEqual(result.state, "PENDING")
+        open(go_on, "w").close()
+        self.assertEqual(result.get(timeout=PATIENCE), "held")
+        self.assertTrue(worker.running())
 
     def test_what_expired_is_revoked_and_not_run(self):
         path = self.path("trace")

@@ -1,8 +1,9 @@
 """A worker starts, a shell calls it, answers come back."""
 import json
 import signal
+import subprocess
 
-from stage import on_both
+from stage import BUILD, descendants, on_both
 
 
 class Basics:
@@ -112,6 +113,16 @@ class Basics:
             if "succeeded" in first.said() and "succeeded" in second.said():
                 return
         self.fail("one worker did everything")
+
+    def test_an_umbel_client_sees_a_tracked_task_begin(self):
+        worker = self.worker("--track-started", "-c", "1", name="mill@here")
+        done = subprocess.run([BUILD + "/programs/started", self.broker, self.backend or "-", self.queue, self.path("gate")],
+                              stdout=subprocess.PIPE, text=True, timeout=60)
+        place, word = done.stdout.splitlines()
+        self.assertEqual((done.returncode, word), (0, "held"), done)
+        place = json.loads(place)
+        self.assertEqual(place["hostname"], "mill@here")
+        self.assertIn(place["pid"], descendants(worker.pid))
 
     def test_solo_runs_tasks_in_the_worker_itself(self):
         worker = self.worker("-P", "solo")

@@ -273,6 +273,30 @@ Test(request, an_ignored_result_is_not_stored)
               "the task wins over the worker");
 }
 
+Test(request, a_beginning_is_stored_when_the_task_or_the_worker_asks_for_it)
+{
+    static const struct {
+        bool worker;
+        umbel_switch task;
+        bool ignored, tracked;
+    } rows[] = {
+        {false, UMBEL_DEFAULT, false, false}, {true, UMBEL_DEFAULT, false, true},
+        {true, UMBEL_OFF, false, false},      {false, UMBEL_ON, false, true},
+        {true, UMBEL_ON, true, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct stage *stage = stage_make();
+        stage->policy.track_started = rows[i].worker;
+        stage->def.options.track_started = rows[i].task;
+        stage->msg.ignore_result = rows[i].ignored;
+        cr_assert_eq(request_tracks_start(&stage->msg, &stage->def, &stage->policy), rows[i].tracked,
+                     "row %zu", i);
+    }
+    struct stage *stage = stage_make();
+    stage->policy.track_started = true;
+    cr_assert_not(request_tracks_start(&stage->msg, NULL, &stage->policy), "a reader is no task");
+}
+
 Test(request, a_retry_stores_why_and_sends_a_copy)
 {
     const struct verdict *verdict =
