@@ -22,6 +22,19 @@ struct backend_store {
     bool terminal;           /* SUCCESS, FAILURE, REVOKED */
     bool overwrite_terminal; /* an operator's replay begins a new life: replace even a terminal state */
     umbel_str reply_channel; /* published there too; empty = none */
+    bool has_parts;          /* its parts are to be kept as long as it is */
+};
+
+/* A part of a result that is still being made. Parts lie in order beside the result, under the same id. */
+#define BACKEND_RUN_MAX 32
+#define BACKEND_PARTS_READ 64 /* of one read_parts */
+struct backend_part {
+    umbel_str id;
+    umbel_str run;           /* which run of the task made it: 1 to BACKEND_RUN_MAX letters, never used again */
+    uint32_t number;         /* from 0, without gaps */
+    umbel_str payload;       /* the part's own map, encoded, small enough that a few can be held at once */
+    bool overwrite_terminal; /* as of the result */
+    umbel_str reply_channel; /* likewise */
 };
 
 /* What is known of an id before a message that may have run before is run. */
@@ -45,7 +58,9 @@ struct backend_events {
     /* One call per id asked for. `payload` is empty when nothing is stored; borrowed. */
     void (*found)(void *self, uint64_t token, int code, umbel_str id, umbel_str payload);
     void (*begun)(void *self, uint64_t token, int code, struct backend_history history);
-    /* A result map was published on a channel or task of ours. Borrowed. */
+    /* The answer to read_parts: payloads in order, none when there are no more. Borrowed. NULL for who never asks. */
+    void (*parts)(void *self, uint64_t token, int code, umbel_str id, const umbel_str *payloads, size_t count);
+    /* A result map, or a part's, was published on a channel or task of ours. Borrowed. */
     void (*notice)(void *self, umbel_str payload);
     /* The subscriptions asked for up to that call are in force. */
     void (*subscribed)(void *self, uint64_t token);
@@ -69,6 +84,13 @@ struct backend_ops {
     /* Stores and publishes atomically: a terminal state that stands is never replaced (unless overwrite_terminal).
      * Everything is copied. Always answered by `stored`. Never queued while away: then the answer is UMBEL_BACKEND_AWAY. */
     void (*store)(struct backend *backend, const struct backend_store *store, uint64_t token);
+    /* Keeps a part behind those of its run and publishes it. A run's first part (number 0) supersedes the parts of every
+     * other run. Everything is copied. Always answered by `stored`: UMBEL_OK, also for one that is there already;
+     * UMBEL_ALREADY_DONE: a terminal state stands, another run has taken over, or those before it were forgotten: it is
+     * not kept, nor will those behind it be; UMBEL_BACKEND_REFUSED also when the one before it was refused. */
+    void (*add_part)(struct backend *backend, const struct backend_part *part, uint64_t token);
+    /* Reads some parts from that number on, BACKEND_PARTS_READ at most; `parts` answers. */
+    void (*read_parts)(struct backend *backend, umbel_str id, uint32_t from, uint64_t token);
     /* Reads many at once; `found` per id. */
     void (*lookup)(struct backend *backend, const umbel_str *ids, size_t count, uint64_t token);
     /* Subscribes a channel of our own by name, or the task channels of ids; `subscribed` answers (after a reconnect too,
@@ -76,6 +98,7 @@ struct backend_ops {
     void (*listen)(struct backend *backend, umbel_str channel, uint64_t token);
     void (*watch)(struct backend *backend, const umbel_str *ids, size_t count, uint64_t token);
     void (*unwatch)(struct backend *backend, const umbel_str *ids, size_t count);
+    /* The result and its parts. */
     void (*forget)(struct backend *backend, umbel_str id);
     /* For a message that may have run before: looks up its history and leaves a start mark, in one step; `begun`
      * answers. `end_mark` clears the marks once its result is stored (or it was handed back unstarted). */

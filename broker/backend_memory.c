@@ -12,6 +12,7 @@
 #include "broker/backend_memory.h"
 #include "broker/audience.h"
 #include "broker/memory_hub.h"
+#include "broker/part_list.h"
 #include "common/clock.h"
 
 enum { SWEEP_BUCKETS = 4, EVENTS_PER_TURN = 512 };
@@ -23,6 +24,7 @@ struct memory_result {
     size_t size;
     bool terminal;
     uint32_t starts;
+    struct part_list parts;
     double expires_at; /* monotonic */
 };
 
@@ -31,6 +33,7 @@ enum event_kind {
     EVENT_STORED,
     EVENT_FOUND,
     EVENT_BEGUN,
+    EVENT_PARTS,
     EVENT_NOTICE,
     EVENT_SUBSCRIBED,
     EVENT_REVOKED
@@ -41,8 +44,9 @@ struct event {
     enum event_kind kind;
     int code;
     uint64_t token;
+    uint32_t count;
     struct backend_history history;
-    umbel_str id, payload; /* in `bytes` */
+    umbel_str id, payload; /* in `bytes`; of PARTS, `count` sizes and then their bytes */
     char bytes[];
 };
 
@@ -102,6 +106,7 @@ static struct event *take_event(struct memory_backend *mb)
 }
 
 static void tell_revoked(struct memory_backend *mb, const struct event *event);
+static void tell_parts(struct memory_backend *mb, const struct event *event);
 
 static void tell(struct memory_backend *mb, const struct event *event)
 {
@@ -119,6 +124,9 @@ static void tell(struct memory_backend *mb, const struct event *event)
         break;
     case EVENT_BEGUN:
         events->begun(mb->self, event->token, event->code, event->history);
+        break;
+    case EVENT_PARTS:
+        tell_parts(mb, event);
         break;
     case EVENT_NOTICE:
         events->notice(mb->self, event->payload);
@@ -152,6 +160,7 @@ static void on_wake(uv_async_t *wake)
 static void free_result(struct memory_result *result)
 {
     free(result->payload);
+    part_list_fini(&result->parts);
     free(result);
 }
 
@@ -238,11 +247,11 @@ static int put_result(struct memory_backend *mb, const struct backend_store *sto
 /* ---- notices
  * ----------------------------------------------------------------------------------------------------- */
 
-static void notify(struct memory_hub *hub, const struct backend_store *store)
+static void notify(struct memory_hub *hub, umbel_str id, umbel_str channel, umbel_str payload)
 {
     for (struct memory_backend *mb = hub->backends; mb; mb = mb->next)
-        if (audience_wants(&mb->audience, store->id, store->reply_channel))
-            add_event(mb, EVENT_NOTICE, 0, STR_NONE, store->payload);
+        if (audience_wants(&mb->audience, id, channel))
+            add_event(mb, EVENT_NOTICE, 0, STR_NONE, payload);
 }
 
 /* ---- the contract
@@ -255,7 +264,7 @@ static void store_result(struct backend *backend, const struct backend_store *st
     sweep(mb->hub);
     int code = put_result(mb, store);
     if (code == UMBEL_OK)
-        notify(mb->hub, store);
+        notify(mb->hub, store->id, store->reply_channel, store->payload);
     add_answer(mb, EVENT_STORED, token, code);
     memory_hub_unlock(mb->hub);
 }
@@ -331,11 +340,80 @@ static void end_mark(struct backend *backend, umbel_str id)
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
     struct memory_result *result = find(mb->hub, id);
-    if (result && result->payload)
+    if (result && (result->payload || result->parts.count))
         result->starts = 0;
     else if (result)
         drop_result(mb->hub, result);
     memory_hub_unlock(mb->hub);
+}
+
+/* ---- parts
+ * ------------------------------------------------------------------------------------------------- */
+
+static int put_part(struct memory_backend *mb, const struct backend_part *part)
+{
+    struct memory_result *result = find_or_make(mb->hub, part->id);
+    if (!result)
+        return UMBEL_BACKEND_REFUSED;
+    result->expires_at = fmax(result->expires_at, expiry(mb));
+    if (result->terminal && !part->overwrite_terminal)
+        return UMBEL_ALREADY_DONE;
+    return part_list_add(&result->parts, part);
+}
+
+static void add_part(struct backend *backend, const struct backend_part *part, uint64_t token)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    memory_hub_lock(mb->hub);
+    int code = put_part(mb, part);
+    if (code == UMBEL_OK)
+        notify(mb->hub, part->id, part->reply_channel, part->payload);
+    add_answer(mb, EVENT_STORED, token, code);
+    memory_hub_unlock(mb->hub);
+}
+
+/* Sizes first, then bytes. */
+static void pack(struct buffer *out, const umbel_str *payloads, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        buffer_add(out, &payloads[i].size, sizeof payloads[i].size);
+    for (uint32_t i = 0; i < count; i++)
+        buffer_str(out, payloads[i]);
+}
+
+static void read_parts(struct backend *backend, umbel_str id, uint32_t from, uint64_t token)
+{
+    struct memory_backend *mb = (struct memory_backend *)backend;
+    struct buffer packed;
+    buffer_init(&packed, SIZE_MAX / 2);
+    memory_hub_lock(mb->hub);
+    const struct memory_result *result = find(mb->hub, id);
+    uint32_t count = result && from < result->parts.count ? result->parts.count - from : 0;
+    count = count < BACKEND_PARTS_READ ? count : BACKEND_PARTS_READ;
+    if (count)
+        pack(&packed, result->parts.payloads + from, count);
+    struct event *event = add_event(mb, EVENT_PARTS, token, id,
+                                    (umbel_str){(const char *)buffer_head(&packed), buffer_length(&packed)});
+    if (event) {
+        event->count = packed.failed ? 0 : count;
+        event->code = packed.failed ? UMBEL_BACKEND_REFUSED : UMBEL_OK;
+    }
+    memory_hub_unlock(mb->hub);
+    buffer_fini(&packed);
+}
+
+static void tell_parts(struct memory_backend *mb, const struct event *event)
+{
+    umbel_str payloads[BACKEND_PARTS_READ];
+    uint32_t count = event->count;
+    const char *at = event->payload.data + count * sizeof(size_t);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(&payloads[i].size, event->payload.data + i * sizeof(size_t), sizeof(size_t));
+        payloads[i].data = at;
+        at += payloads[i].size;
+    }
+    if (mb->events->parts)
+        mb->events->parts(mb->self, event->token, event->code, event->id, payloads, count);
 }
 
 /* ---- revoked ids
@@ -500,6 +578,8 @@ const struct backend_ops backend_memory = {
     .scheme = "memory",
     .open = open_backend,
     .store = store_result,
+    .add_part = add_part,
+    .read_parts = read_parts,
     .lookup = lookup,
     .listen = listen_channel,
     .watch = watch,

@@ -9,49 +9,16 @@
 
 #include <stdlib.h>
 
-#include "broker/redis_lookup.h"
+#include "broker/redis_inside.h"
 #include "broker/redis_revoked.h"
 #include "broker/redis_scripts.h"
-#include "broker/redis_stores.h"
-#include "broker/redis_subscription.h"
 #include "common/str.h"
 
 #define KEY_NAME "celery-task-meta-"
 #define MARK_NAME "umbel-start-"
+#define PARTS_NAME "umbel-parts-"
 #define REVOKED_NAME "umbel-revoked"
-#define MARK_SECONDS "86400"
 #define EXPIRES 86400.0
-
-/* Kinds of requests besides the stores'; also what an answer that we owe is (struct redis.owed). */
-enum { EXPECT_SCRIPT = REDIS_EXPECT_OTHERS, EXPECT_LOOKUP, EXPECT_BEGIN, EXPECT_REVOKED, EXPECT_NOTHING };
-
-struct redis {
-    struct backend base;
-    struct loop *loop;
-    struct backend_events events;
-    void *self;
-    struct redis_address address;
-    struct redis_connection_options connection;
-    umbel_str prefix, key_prefix, mark_prefix, revoked_key; /* in address.arena */
-    char ttl[24];
-
-    struct redis_connection *conn;
-    struct redis_subscription *sub; /* NULL until somebody listens */
-    bool ready;                     /* the connection is up and knows the script */
-    enum backend_state told_state;
-    int told_code; /* last state event; -1 = none */
-
-    struct redis_stores stores;
-    struct redis_fifo owed; /* answers to what could not be sent */
-    uv_timer_t soon;        /* gives them */
-    struct turn_hook hook;  /* sends the stores */
-
-    bool closing, ended;
-    uv_timer_t grace;
-    int handles; /* to be gone before the memory may go */
-    void (*closed)(void *self);
-    void *closed_self;
-};
 
 static void on_soon(uv_timer_t *timer);
 
@@ -63,7 +30,7 @@ static void wake_soon(struct redis *r)
         uv_timer_start(&r->soon, on_soon, 0, 0);
 }
 
-static void owe(struct redis *r, uint32_t kind, uint64_t token, void *data)
+void redis_owe(struct redis *r, uint32_t kind, uint64_t token, void *data)
 {
     redis_fifo_push(&r->owed, &(struct redis_expect){.kind = kind, .token = token, .data = data});
     wake_soon(r);
@@ -79,8 +46,14 @@ static void answer_away(struct redis *r, const struct redis_expect *answer)
         redis_lookup_answer(answer->data, NULL, &r->events, r->self);
         free(answer->data);
         break;
+    case EXPECT_PART:
+        redis_on_part(r, answer->token, NULL);
+        break;
+    case EXPECT_PARTS:
+        redis_on_parts(r, answer->data, NULL);
+        break;
     case EXPECT_BEGIN:
-        r->events.begun(r->self, answer->token, UMBEL_BACKEND_AWAY, (struct backend_history){0});
+        redis_on_begin(r, answer->token, NULL);
         break;
     case EXPECT_REVOKED:
         redis_revoked_answer(NULL, answer->token, &r->events, r->self);
@@ -102,7 +75,7 @@ static void pay(struct redis *r)
 
 static void on_unsent(void *self, uint64_t token)
 {
-    owe(self, REDIS_EXPECT_STORE, token, NULL);
+    redis_owe(self, REDIS_EXPECT_STORE, token, NULL);
 }
 
 static void on_turn(void *self)
@@ -111,24 +84,32 @@ static void on_turn(void *self)
     redis_stores_send(&r->stores);
 }
 
-static void redis_store(struct backend *backend, const struct backend_store *store, uint64_t token)
-{
-    struct redis *r = (struct redis *)backend;
-    if (!r->ready || r->closing) {
-        owe(r, REDIS_EXPECT_STORE, token, NULL);
-        return;
-    }
-    redis_stores_add(&r->stores, store, token);
-    loop_mark(r->loop, &r->hook);
-}
-
-/* ---- reading ---- */
-
 /* May one more command be sent? */
 static bool room(const struct redis *r)
 {
     return r->ready && !r->closing && redis_connection_pending(r->conn) < REDIS_HELD_MAX;
 }
+
+struct buffer *redis_command(struct redis *r, const struct redis_expect *expect)
+{
+    redis_stores_send(&r->stores);
+    return room(r) ? redis_request(r->conn, expect) : NULL;
+}
+
+static void redis_store(struct backend *backend, const struct backend_store *store, uint64_t token)
+{
+    struct redis *r = (struct redis *)backend;
+    if (!r->ready || r->closing) {
+        redis_owe(r, REDIS_EXPECT_STORE, token, NULL);
+        return;
+    }
+    if (store->has_parts)
+        redis_keep_parts(r, store->id);
+    redis_stores_add(&r->stores, store, token);
+    loop_mark(r->loop, &r->hook);
+}
+
+/* ---- reading ---- */
 
 static void lookup_some(struct redis *r, const umbel_str *ids, uint32_t count, uint64_t token)
 {
@@ -140,7 +121,7 @@ static void lookup_some(struct redis *r, const umbel_str *ids, uint32_t count, u
     struct redis_expect expect = {.kind = EXPECT_LOOKUP, .data = lookup};
     struct buffer *out = room(r) ? redis_request(r->conn, &expect) : NULL;
     if (!out) {
-        owe(r, EXPECT_LOOKUP, token, lookup);
+        redis_owe(r, EXPECT_LOOKUP, token, lookup);
         return;
     }
     redis_lookup_write(lookup, out, r->key_prefix);
@@ -161,96 +142,6 @@ static void on_lookup(struct redis *r, struct redis_lookup *lookup, const struct
 {
     redis_lookup_answer(lookup, reply, &r->events, r->self);
     free(lookup);
-}
-
-/* ---- start marks ---- */
-
-/* Only a message that may have run before comes here: rare enough for the script to travel whole. */
-static void redis_begin(struct backend *backend, umbel_str id, uint64_t token)
-{
-    struct redis *r = (struct redis *)backend;
-    redis_stores_send(&r->stores);
-    struct redis_expect expect = {.kind = EXPECT_BEGIN, .token = token};
-    struct buffer *out = room(r) ? redis_request(r->conn, &expect) : NULL;
-    if (!out) {
-        owe(r, EXPECT_BEGIN, token, NULL);
-        return;
-    }
-    resp_array(out, 6);
-    resp_word(out, STR("EVAL"));
-    resp_word(out, str_of(redis_script_begin));
-    resp_word(out, STR("2"));
-    resp_pair(out, r->key_prefix, id);
-    resp_pair(out, r->mark_prefix, id);
-    resp_word(out, STR(MARK_SECONDS));
-    redis_sent(r->conn);
-}
-
-static void on_begin(struct redis *r, uint64_t token, const struct resp_reply *reply)
-{
-    struct backend_history history = {0};
-    int code = UMBEL_BACKEND_AWAY;
-    if (reply && reply->kind == RESP_ERROR) {
-        code = UMBEL_BACKEND_REFUSED;
-    } else if (reply && reply->kind == RESP_ARRAY && reply->count == 2) {
-        code = UMBEL_OK;
-        history.terminal = reply->items[0].integer == 1;
-        history.starts = reply->items[1].integer > 0 ? (uint32_t)reply->items[1].integer : 0;
-    }
-    r->events.begun(r->self, token, code, history);
-}
-
-static void delete_key(struct redis *r, umbel_str prefix, umbel_str id)
-{
-    struct redis_expect expect = {.kind = EXPECT_NOTHING};
-    redis_stores_send(&r->stores);
-    struct buffer *out = room(r) ? redis_request(r->conn, &expect) : NULL;
-    if (!out)
-        return;
-    resp_array(out, 2);
-    resp_word(out, STR("DEL"));
-    resp_pair(out, prefix, id);
-    redis_sent(r->conn);
-}
-
-static void redis_end_mark(struct backend *backend, umbel_str id)
-{
-    struct redis *r = (struct redis *)backend;
-    delete_key(r, r->mark_prefix, id);
-}
-
-static void redis_forget(struct backend *backend, umbel_str id)
-{
-    struct redis *r = (struct redis *)backend;
-    delete_key(r, r->key_prefix, id);
-}
-
-/* ---- revoked ids ---- */
-
-static void redis_revoke(struct backend *backend, const struct backend_revocation *list, size_t count)
-{
-    struct redis *r = (struct redis *)backend;
-    struct redis_expect expect = {.kind = EXPECT_NOTHING};
-    redis_stores_send(&r->stores);
-    struct buffer *out = count && room(r) ? redis_request(r->conn, &expect) : NULL;
-    if (!out)
-        return;
-    redis_revoked_write(out, r->revoked_key, list, count);
-    redis_sent(r->conn);
-}
-
-static void redis_list_revoked(struct backend *backend, uint64_t token)
-{
-    struct redis *r = (struct redis *)backend;
-    struct redis_expect expect = {.kind = EXPECT_REVOKED, .token = token};
-    redis_stores_send(&r->stores);
-    struct buffer *out = room(r) ? redis_request(r->conn, &expect) : NULL;
-    if (!out) {
-        owe(r, EXPECT_REVOKED, token, NULL);
-        return;
-    }
-    redis_revoked_ask(out, r->revoked_key);
-    redis_sent(r->conn);
 }
 
 /* ---- listening ---- */
@@ -375,8 +266,14 @@ static void on_reply(void *self, const struct redis_expect *expect, const struct
     case EXPECT_LOOKUP:
         on_lookup(r, expect->data, reply);
         break;
+    case EXPECT_PART:
+        redis_on_part(r, expect->token, reply);
+        break;
+    case EXPECT_PARTS:
+        redis_on_parts(r, expect->data, reply);
+        break;
     case EXPECT_BEGIN:
-        on_begin(r, expect->token, reply);
+        redis_on_begin(r, expect->token, reply);
         break;
     case EXPECT_REVOKED:
         redis_revoked_answer(reply, expect->token, &r->events, r->self);
@@ -484,8 +381,10 @@ static int set_options(struct redis *r, const struct backend_options *options, c
     r->prefix = join(r, prefix, "");
     r->key_prefix = join(r, prefix, KEY_NAME);
     r->mark_prefix = join(r, prefix, MARK_NAME);
+    r->parts_prefix = join(r, prefix, PARTS_NAME);
     r->revoked_key = join(r, prefix, REVOKED_NAME);
-    if (!r->revoked_key.data || !r->prefix.data || !r->key_prefix.data || !r->mark_prefix.data) {
+    if (!r->revoked_key.data || !r->prefix.data || !r->key_prefix.data || !r->mark_prefix.data ||
+        !r->parts_prefix.data) {
         *why = "out of memory";
         return UMBEL_NO_MEMORY;
     }
@@ -557,6 +456,8 @@ const struct backend_ops backend_redis = {
     .scheme = "redis",
     .open = redis_open,
     .store = redis_store,
+    .add_part = redis_add_part,
+    .read_parts = redis_read_parts,
     .lookup = redis_lookup,
     .listen = redis_listen,
     .watch = redis_watch,

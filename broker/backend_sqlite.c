@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include "broker/sqlite_parts.h"
 #include "broker/sqlite_result.h"
 #include "common/clock.h"
 
@@ -55,12 +56,35 @@ static void store_result(struct backend *backend, const struct backend_store *st
     struct note *note = ask(sb, RESULT_STORE, NOTE_WRITES | NOTE_SYNC, store->id, token);
     if (!note)
         return;
-    note->flags |=
-        (store->terminal ? RESULT_TERMINAL : 0u) | (store->overwrite_terminal ? RESULT_OVERWRITE : 0u);
+    note->flags |= (store->terminal ? RESULT_TERMINAL : 0u) |
+                   (store->overwrite_terminal ? RESULT_OVERWRITE : 0u) |
+                   (store->has_parts ? RESULT_HAS_PARTS : 0u);
     note->when = expiry(sb);
     if (!notes_text(sb->port.asking, note, 1, store->payload) ||
         !notes_text(sb->port.asking, note, 2, store->reply_channel))
         notes_drop(sb->port.asking);
+}
+
+static void add_part(struct backend *backend, const struct backend_part *part, uint64_t token)
+{
+    struct sqlite_backend *sb = (struct sqlite_backend *)backend;
+    struct note *note = ask(sb, RESULT_PART, NOTE_WRITES, part->id, token);
+    if (!note)
+        return;
+    note->flags |= part->overwrite_terminal ? RESULT_OVERWRITE : 0u;
+    note->when = expiry(sb);
+    note->number = part->number;
+    if (!notes_text(sb->port.asking, note, 1, part->payload) ||
+        !notes_text(sb->port.asking, note, 2, part->reply_channel) ||
+        !notes_text(sb->port.asking, note, 3, part->run))
+        notes_drop(sb->port.asking);
+}
+
+static void read_parts(struct backend *backend, umbel_str id, uint32_t from, uint64_t token)
+{
+    struct note *note = ask((struct sqlite_backend *)backend, RESULT_PARTS, 0, id, token);
+    if (note)
+        note->number = from;
 }
 
 static void lookup(struct backend *backend, const umbel_str *ids, size_t count, uint64_t token)
@@ -142,6 +166,16 @@ static void told_revoked(struct sqlite_backend *sb, const struct notes *notes, c
     free(list);
 }
 
+static void told_parts(struct sqlite_backend *sb, const struct notes *notes, const struct note *note)
+{
+    umbel_str payloads[BACKEND_PARTS_READ], packed = note_text(notes, note, 1);
+    size_t count = 0;
+    while (count < BACKEND_PARTS_READ && sqlite_parts_unpack(&packed, &payloads[count]))
+        count++;
+    if (sb->events->parts)
+        sb->events->parts(sb->self, note->token, note->code, note_text(notes, note, 0), payloads, count);
+}
+
 /* While it closes only what was asked for is answered. */
 static void told_unasked(struct sqlite_backend *sb, const struct notes *notes, const struct note *note)
 {
@@ -172,6 +206,9 @@ static void told(struct sqlite_port *port, const struct notes *notes, const stru
         break;
     case RESULT_BEGIN:
         told_begun(sb, note);
+        break;
+    case RESULT_PARTS:
+        told_parts(sb, notes, note);
         break;
     case RESULT_REVOKED:
         told_revoked(sb, notes, note);
@@ -218,11 +255,11 @@ static void refuse(struct sqlite_port *port, const struct notes *notes, const st
                    const char *why)
 {
     int code = away ? UMBEL_BACKEND_AWAY : UMBEL_BACKEND_REFUSED;
-    if (note->kind == RESULT_LOOKUP) {
-        struct note *answer = sqlite_port_answer(port, RESULT_LOOKUP, note->token, code);
+    if (note->kind == RESULT_LOOKUP || note->kind == RESULT_PARTS) {
+        struct note *answer = sqlite_port_answer(port, note->kind, note->token, code);
         if (answer)
             notes_text(port->answers, answer, 0, note_text(notes, note, 0));
-    } else if (note->kind == RESULT_STORE) {
+    } else if (note->kind == RESULT_STORE || note->kind == RESULT_PART) {
         sqlite_port_explain(port, sqlite_port_answer(port, RESULT_STORE, note->token, code), why);
     } else if (note->kind == RESULT_BEGIN) {
         sqlite_port_answer(port, RESULT_BEGIN, note->token, code);
@@ -292,6 +329,8 @@ const struct backend_ops backend_sqlite = {
     .scheme = "sqlite",
     .open = open_backend,
     .store = store_result,
+    .add_part = add_part,
+    .read_parts = read_parts,
     .lookup = lookup,
     .listen = listen_channel,
     .watch = watch,

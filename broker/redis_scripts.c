@@ -69,3 +69,23 @@ const char redis_script_begin[] = LUA_TERMINAL "local old = redis.call('GET', KE
                                                "local marks = redis.call('INCR', KEYS[2])\n"
                                                "redis.call('EXPIRE', KEYS[2], ARGV[1])\n"
                                                "return {0, marks - 1}\n";
+
+const char redis_script_part[] =
+    LUA_TERMINAL "local list, key, ttl = KEYS[1], KEYS[2], ARGV[1]\n"
+                 "local run, number, payload = ARGV[3], tonumber(ARGV[4]), ARGV[5]\n"
+                 "if ARGV[2] ~= '1' then\n"
+                 "  local old = redis.call('GET', key)\n"
+                 "  if old and terminal(old) then return 0 end\n"
+                 "end\n"
+                 "if redis.call('LINDEX', list, 0) ~= run then\n"
+                 "  if number ~= 0 then return 0 end\n"
+                 "  redis.call('DEL', list)\n"
+                 "  redis.call('RPUSH', list, run)\n"
+                 "end\n"
+                 "local have = redis.call('LLEN', list) - 1\n"
+                 "if number > have then return -1 end\n"
+                 "if number == have then redis.call('RPUSH', list, payload) end\n"
+                 "if ttl ~= '' then redis.call('PEXPIRE', list, ttl) end\n"
+                 "redis.pcall('PUBLISH', key, payload)\n"
+                 "if ARGV[6] ~= '' then redis.pcall('PUBLISH', ARGV[6], payload) end\n"
+                 "return 1\n";

@@ -12,4 +12,9 @@ extern const char redis_script_store[];
  * found}; when it is not terminal, one more mark was left. */
 extern const char redis_script_begin[];
 
+/* KEYS: parts, result. ARGV: milliseconds to keep them ("" = for ever), "1" to go on behind a terminal state, run,
+ * number, payload, reply channel ("" = none). The list's first element is the run. Answers 1 (kept, or it was), 0
+ * (superseded, ended or forgotten), -1 (the part before it is missing). */
+extern const char redis_script_part[];
+
 #endif

@@ -5,7 +5,7 @@
 
 #include "common/buffer.h"
 
-enum { NOTE_TEXTS = 3 };
+enum { NOTE_TEXTS = 4 };
 
 enum note_flag {
     NOTE_WRITES = 1,   /* needs a transaction that writes */

@@ -6,6 +6,7 @@
 #include "broker/sqlite_result.h"
 
 #include <stdlib.h>
+#include "broker/sqlite_parts.h"
 #include "common/clock.h"
 
 void sqlite_results_init(struct sqlite_results *results)
@@ -43,6 +44,10 @@ static int store_result(struct sqlite_port *port, const struct notes *notes, con
     bool stored = sqlite3_changes(store->db) > 0;
     if (stored)
         sqlite_store_touch_channel(store, channel);
+    if (stored && (note->flags & RESULT_HAS_PARTS))
+        rc = sqlite_parts_keep(store, note_text(notes, note, 0), note->when);
+    if (rc != SQLITE_OK)
+        return rc;
     sqlite_port_answer(port, RESULT_STORE, note->token, stored ? UMBEL_OK : UMBEL_ALREADY_DONE);
     return SQLITE_OK;
 }
@@ -54,22 +59,18 @@ static int run_for_id(struct sqlite_store *store, enum sqlite_sql which, umbel_s
     return sqlite_store_run(statement);
 }
 
+static int forget(struct sqlite_store *store, umbel_str id)
+{
+    int rc = run_for_id(store, SQL_FORGET, id);
+    return rc == SQLITE_OK ? sqlite_parts_drop(store, id) : rc;
+}
+
 static int keep_revoked(struct sqlite_port *port, umbel_str id, const struct note *note)
 {
     sqlite3_stmt *statement = sqlite_store_sql(port->store, SQL_REVOKE);
     sqlite_bind_str(statement, 1, id);
     sqlite3_bind_double(statement, 2, note->when);
     return sqlite_store_run(statement);
-}
-
-static bool is_terminal(struct sqlite_store *store, umbel_str id)
-{
-    sqlite3_stmt *terminal = sqlite_store_sql(store, SQL_TERMINAL);
-    sqlite_bind_str(terminal, 1, id);
-    sqlite3_bind_double(terminal, 2, clock_now());
-    bool is = sqlite_store_step(terminal) == SQLITE_ROW && sqlite3_column_int(terminal, 0);
-    sqlite3_reset(terminal);
-    return is;
 }
 
 static int begin(struct sqlite_port *port, umbel_str id, const struct note *note)
@@ -87,7 +88,7 @@ static int begin(struct sqlite_port *port, umbel_str id, const struct note *note
     struct note *answer = sqlite_port_answer(port, RESULT_BEGIN, note->token, UMBEL_OK);
     if (answer) {
         answer->number = (uint64_t)starts;
-        answer->flags = is_terminal(port->store, id) ? RESULT_TERMINAL : 0;
+        answer->flags = sqlite_parts_ended(port->store, id) ? RESULT_TERMINAL : 0;
     }
     return SQLITE_OK;
 }
@@ -260,6 +261,8 @@ int sqlite_results_read(struct sqlite_results *results, struct sqlite_port *port
         return lookup(port, text, note);
     case RESULT_REVOKED:
         return list_revoked(port, note);
+    case RESULT_PARTS:
+        return sqlite_parts_read(port, text, note);
     case RESULT_WATCH:
         start_reading(results, port->store);
         return audience_add(&results->audience, AUDIENCE_TASK, text) ? SQLITE_OK : SQLITE_NOMEM;
@@ -295,8 +298,10 @@ int sqlite_results_write(struct sqlite_results *results, struct sqlite_port *por
         return store_result(port, notes, note);
     case RESULT_LISTEN:
         return listen_channel(results, port, text, note);
+    case RESULT_PART:
+        return sqlite_parts_add(port, notes, note);
     case RESULT_FORGET:
-        return run_for_id(port->store, SQL_FORGET, text);
+        return forget(port->store, text);
     case RESULT_BEGIN:
         return begin(port, text, note);
     case RESULT_END_MARK:

@@ -20,11 +20,17 @@ enum result_note {
     RESULT_END_MARK, /* text id */
     RESULT_REVOKE,   /* text id; when: it runs out */
     RESULT_REVOKED,  /* answer: number: how many, text 1: packed by sqlite_results_pack */
+    RESULT_PART,     /* texts id, payload, channel, run; number; when: it expires; answered as RESULT_STORE */
+    RESULT_PARTS,    /* text id; number: from; answer: texts id, payloads for sqlite_parts_unpack */
     /* answers only */
     RESULT_NOTICE, /* text payload, as text 1 */
     RESULT_SUBSCRIBED
 };
-enum result_flag { RESULT_TERMINAL = NOTE_OWN_FLAGS, RESULT_OVERWRITE = NOTE_OWN_FLAGS * 2 };
+enum result_flag {
+    RESULT_TERMINAL = NOTE_OWN_FLAGS,
+    RESULT_OVERWRITE = NOTE_OWN_FLAGS * 2,
+    RESULT_HAS_PARTS = NOTE_OWN_FLAGS * 4
+};
 
 struct sqlite_results { /* of one backend */
     struct audience audience;

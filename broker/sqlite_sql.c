@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { APPLICATION_ID = 0x756d626c, LAYOUT = 2 };
+enum { APPLICATION_ID = 0x756d626c, LAYOUT = 3 };
 
 static const char settings[] = "PRAGMA journal_mode=WAL;"
                                "PRAGMA synchronous=FULL;"
@@ -31,6 +31,14 @@ static const char layout[] =
     "CREATE TABLE revoked(id TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;"
     "PRAGMA application_id=0x756d626c;"
     "PRAGMA user_version=2;";
+
+/* What layout 3 has more: made in a new file, and in one of layout 2 when it is opened. */
+static const char parts_layout[] = "CREATE TABLE parts(seq INTEGER PRIMARY KEY, id TEXT NOT NULL, run TEXT "
+                                   "NOT NULL, number INTEGER NOT NULL,"
+                                   " channel TEXT NOT NULL, expires_at REAL NOT NULL, payload BLOB NOT NULL);"
+                                   "CREATE UNIQUE INDEX parts_by_id ON parts(id, number);"
+                                   "CREATE INDEX parts_by_expiry ON parts(expires_at);"
+                                   "PRAGMA user_version=3;";
 
 static const char *const texts[SQL_COUNT] = {
     [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -81,10 +89,20 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_LOOKUP] = "SELECT payload FROM results WHERE id = ?1 AND expires_at > ?2",
     [SQL_TERMINAL] = "SELECT terminal FROM results WHERE id = ?1 AND expires_at > ?2",
     [SQL_FORGET] = "DELETE FROM results WHERE id = ?1",
-    [SQL_FEED] = "SELECT seq, id, channel, payload FROM results WHERE seq > ?1 ORDER BY seq",
+    [SQL_FEED] = "SELECT seq, id, channel, payload FROM results WHERE seq > ?1"
+                 " UNION ALL SELECT seq, id, channel, payload FROM parts WHERE seq > ?1 ORDER BY seq",
+    [SQL_PART_LAST] = "SELECT run, number FROM parts WHERE id = ?1 ORDER BY number DESC LIMIT 1",
+    [SQL_PART_ADD] = "INSERT INTO parts VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_PARTS] = "SELECT payload FROM parts WHERE id = ?1 AND number >= ?2 AND expires_at > ?3"
+                  " ORDER BY number LIMIT ?4",
+    [SQL_PARTS_DROP] = "DELETE FROM parts WHERE id = ?1",
+    [SQL_PARTS_KEEP] = "UPDATE parts SET expires_at = ?2 WHERE id = ?1",
+    [SQL_PARTS_EXPIRE] = "DELETE FROM parts WHERE seq IN"
+                         " (SELECT seq FROM parts WHERE expires_at <= ?1 ORDER BY expires_at LIMIT 500)",
     [SQL_EXPIRED_ANY] = "SELECT EXISTS(SELECT 1 FROM results WHERE expires_at <= ?1)"
                         " OR EXISTS(SELECT 1 FROM marks WHERE expires_at <= ?1)"
-                        " OR EXISTS(SELECT 1 FROM revoked WHERE until <= ?1)",
+                        " OR EXISTS(SELECT 1 FROM revoked WHERE until <= ?1)"
+                        " OR EXISTS(SELECT 1 FROM parts WHERE expires_at <= ?1)",
     [SQL_EXPIRE] = "DELETE FROM results WHERE seq IN"
                    " (SELECT seq FROM results WHERE expires_at <= ?1 ORDER BY expires_at LIMIT 500)",
     [SQL_MARK] = "INSERT INTO marks VALUES(?1, 1, ?2)"
@@ -125,9 +143,12 @@ static int fill(sqlite3 *db)
         rc = pragma(db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (rc != SQLITE_OK || (version == LAYOUT && application == APPLICATION_ID))
         return rc;
+    if (version == LAYOUT - 1 && application == APPLICATION_ID)
+        return sqlite3_exec(db, parts_layout, NULL, NULL, NULL);
     if (version || application || tables)
         return SQLITE_MISMATCH;
-    return sqlite3_exec(db, layout, NULL, NULL, NULL);
+    rc = sqlite3_exec(db, layout, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? sqlite3_exec(db, parts_layout, NULL, NULL, NULL) : rc;
 }
 
 int sqlite_sql_prepare_file(sqlite3 *db)

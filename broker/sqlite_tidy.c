@@ -112,7 +112,7 @@ static bool any_expired(struct sqlite_store *store, double now)
 /* A small batch at each tick, and the next one soon when there is more: writers wait in between. */
 static void expire(struct sqlite_store *store)
 {
-    static const enum sqlite_sql steps[] = {SQL_EXPIRE, SQL_MARKS_EXPIRE, SQL_REVOKED_EXPIRE};
+    static const enum sqlite_sql steps[] = {SQL_EXPIRE, SQL_MARKS_EXPIRE, SQL_REVOKED_EXPIRE, SQL_PARTS_EXPIRE};
     double now = clock_now();
     if (!any_expired(store, now))
         return;

@@ -63,6 +63,20 @@ static void on_found(void *self, uint64_t token, int code, umbel_str id, umbel_s
     keep(answer, payload);
 }
 
+static void on_parts(void *self, uint64_t token, int code, umbel_str id, const umbel_str *payloads,
+                     size_t count)
+{
+    struct vault *vault = self;
+    note(vault);
+    cr_assert_eq(token, vault->read + 6000);
+    cr_assert_eq(code, UMBEL_OK);
+    cr_assert(str_equal(id, str_of(vault->asked_id)));
+    vault->part_count = count;
+    for (size_t i = 0; i < count; i++)
+        snprintf(vault->parts[i], sizeof vault->parts[i], "%.*s", (int)payloads[i].size, payloads[i].data);
+    vault->read++;
+}
+
 static void on_begun(void *self, uint64_t token, int code, struct backend_history history)
 {
     struct vault *vault = self;
@@ -120,6 +134,7 @@ static const struct backend_events events = {
     .state = on_state,
     .stored = on_stored,
     .found = on_found,
+    .parts = on_parts,
     .begun = on_begun,
     .notice = on_notice,
     .subscribed = on_subscribed,
@@ -235,6 +250,33 @@ double vault_revoked(struct vault *vault, const char *id)
     cr_assert(vault_wait(vault, &vault->revocations, before + 1), "list_revoked was not answered");
     cr_assert_eq(vault->revoked_code, UMBEL_OK);
     return vault->found_until;
+}
+
+int vault_part(struct vault *vault, const char *id, const char *run, uint32_t number, const char *payload)
+{
+    size_t before = vault->stored;
+    struct backend_part part = {.id = str_of(id),
+                                .run = str_of(run),
+                                .number = number,
+                                .payload = str_of(payload),
+                                .reply_channel = STR("mine")};
+    vault->inside = true;
+    vault->backend->ops->add_part(vault->backend, &part, before + 1000);
+    vault->inside = false;
+    cr_assert(vault_wait(vault, &vault->stored, before + 1), "add_part was not answered");
+    cr_assert_eq(vault->stores[before].token, before + 1000);
+    return vault->stores[before].code;
+}
+
+size_t vault_parts(struct vault *vault, const char *id, uint32_t from)
+{
+    size_t before = vault->read;
+    vault->asked_id = id;
+    vault->inside = true;
+    vault->backend->ops->read_parts(vault->backend, str_of(id), from, before + 6000);
+    vault->inside = false;
+    cr_assert(vault_wait(vault, &vault->read, before + 1), "read_parts was not answered");
+    return vault->part_count;
 }
 
 struct backend_history vault_begin(struct vault *vault, const char *id)

@@ -22,6 +22,9 @@ struct vault {
     const char *asked_id; /* of the one under way */
     double found_until;   /* of that id; 0: it was not in the list */
     int revoked_code;
+    size_t read; /* answers to read_parts */
+    char parts[BACKEND_PARTS_READ][32];
+    size_t part_count;
     size_t up, failed, stored, found, begun, noticed, subscribed, resubscribed, closed, unasked;
     struct vault_answer *stores, *finds, *begins, *notices;
     uint64_t last_subscribed;
@@ -44,6 +47,10 @@ void vault_put(struct vault *vault, const char *id, umbel_str payload, bool term
 int vault_store(struct vault *vault, const char *id, const char *state, int result);
 /* Reads one id and waits: the payload, NUL-terminated, "" when nothing is stored; valid until vault_close. */
 const char *vault_find(struct vault *vault, const char *id);
+/* Adds a part and answers the code. */
+int vault_part(struct vault *vault, const char *id, const char *run, uint32_t number, const char *payload);
+/* Reads parts from that number on into vault->parts; answers how many came. */
+size_t vault_parts(struct vault *vault, const char *id, uint32_t from);
 struct backend_history vault_begin(struct vault *vault, const char *id);
 /* Does not wait, for there is no answer. */
 void vault_revoke(struct vault *vault, const char *id, double until);
