@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 extern const struct command cmd_worker, cmd_call, cmd_result, cmd_purge, cmd_dead, cmd_status, cmd_inspect,
-    cmd_control, cmd_events;
+    cmd_control, cmd_events, cmd_bench;
 
 static const struct command *const commands[] = {
-    &cmd_worker, &cmd_call,    &cmd_result,  &cmd_purge,  &cmd_dead,
-    &cmd_status, &cmd_inspect, &cmd_control, &cmd_events, NULL,
+    &cmd_worker,  &cmd_call,    &cmd_result, &cmd_purge, &cmd_dead, &cmd_status,
+    &cmd_inspect, &cmd_control, &cmd_events, &cmd_bench, NULL,
 };
 
 static const char help_head[] =
