@@ -96,7 +96,7 @@ UMBEL_END
 /* One named argument of a call: UMBEL_ARGS(2, umbel_kwarg("scale", 3)). Named ones come last. */
 #define umbel_kwarg(name, value) umbel_give_named((name), UMBEL_GIVE(value))
 
-/* The arguments of a call, positional ones first; a list that ends itself. */
+/* The arguments of a call, positional ones first; a list that ends itself. Write UMBEL_TRUE for `true` (value.h). */
 #define UMBEL_ARGS(...)                                                                                      \
     ((umbel_arguments){(umbel_give[]){UMBEL_EACH(UMBEL_GIVE, __VA_ARGS__) umbel_give_none(NULL)}, UMBEL_COUNT(__VA_ARGS__)})
 

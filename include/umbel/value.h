@@ -196,6 +196,10 @@ static inline umbel_give umbel_bytes(const void *data, size_t size)
     g.as.str.size = size;
     return g;
 }
+/* In C11 the word `true` is the int 1, and so is every comparison: UMBEL_ARGS(true) sends 1. These are booleans in C and
+ * C++; a bool variable is one anyway, and for a comparison there is umbel_give_bool(x > y). */
+#define UMBEL_TRUE umbel_give_bool(true)
+#define UMBEL_FALSE umbel_give_bool(false)
 /* null, spelled out */
 static inline umbel_give umbel_null(void)
 {

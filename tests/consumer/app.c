@@ -38,7 +38,7 @@ UMBEL_TASK(nothing, "nothing")
 
 static int call(umbel_client *client)
 {
-    umbel_future *sum = umbel_submit(client, "math.add", UMBEL_ARGS(2, 3u, "m", 2.5, true, umbel_kwarg("z", (char)1)),
+    umbel_future *sum = umbel_submit(client, "math.add", UMBEL_ARGS(2, 3u, "m", 2.5, UMBEL_TRUE, umbel_kwarg("z", (char)1)),
                                      .create_queue = true, .confirm = true, .expires = 60);
     int64_t value = 0;
     int code = umbel_get(sum, 0.05, &value);

@@ -31,7 +31,7 @@ UMBEL_TASK(buy, "shop.buy")
 static bool call(umbel_client *client)
 {
     std::string text = "m";
-    umbel_future *sum = umbel_submit(client, "math.add", UMBEL_ARGS(2, 3u, text, nullptr, 2.5, umbel_kwarg("z", true)),
+    umbel_future *sum = umbel_submit(client, "math.add", UMBEL_ARGS(2, 3u, text, nullptr, 2.5, UMBEL_FALSE, umbel_kwarg("z", true)),
                                      umbel::options().create_queue().confirm().expires(60));
     int64_t value = 0;
     std::string same;

@@ -24,6 +24,37 @@ def kill(pid, number=signal.SIGKILL):
         pass
 
 
+# ---- what many of them do
+
+
+def some_end(scene, least, most):
+    """Waits until some tasks have ended: how many, the seed says."""
+    scene.wait_lines("end", scene.random.randrange(least, most))
+
+
+def replace(scene, worker):
+    """SIGKILL of a worker; the next one."""
+    kill(worker.pid)
+    worker.wait()
+    return scene.worker()
+
+
+def restart(server, between=lambda: None):
+    """kill -9 of a server; it comes back with what it has on its disk."""
+    server.kill()
+    between()
+    server.start()
+
+
+def come_to_an_end(scene, worker, *clients):
+    for client in clients:
+        scene.finish(client)
+    scene.bounded(worker)
+
+
+# ---- the cases
+
+
 @case
 def child_killed(scene):
     """SIGKILL of a child in the middle of a task, five times."""
@@ -32,8 +63,7 @@ def child_killed(scene):
     for wanted in sorted(scene.random.sample(range(20, 350), 5)):
         scene.wait_lines("end", wanted)
         kill(scene.running_child())
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
     return {"doubled_at_most": 5}
 
 
@@ -74,11 +104,8 @@ def worker_killed(scene):
     client.wait_for("^sent")
     for wanted in sorted(scene.random.sample(range(50, 800), 3)):
         scene.wait_lines("end", wanted)
-        kill(worker.pid)
-        worker.wait()
-        worker = scene.worker()
-    scene.finish(client)
-    scene.bounded(worker)
+        worker = replace(scene, worker)
+    come_to_an_end(scene, worker, client)
 
 
 @case
@@ -86,10 +113,9 @@ def child_stopped(scene):
     """SIGSTOP of a child: its hard limit ends it, the others go on."""
     worker = scene.worker()
     client = scene.client(200, task="fault.limited", milliseconds=20)
-    scene.wait_lines("end", scene.random.randrange(10, 60))
+    some_end(scene, 10, 60)
     kill(scene.running_child(), signal.SIGSTOP)
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
     return {"doubled_at_most": 0}
 
 
@@ -119,12 +145,10 @@ def broker_killed(scene):
     """kill -9 and restart of RabbitMQ in the middle of 5,000 tasks."""
     worker = scene.worker()
     client = scene.client(5000, per_second=2500, deadline=90)
-    scene.wait_lines("end", scene.random.randrange(500, 2500))
-    scene.stand.rabbit.kill()
-    scene.stand.rabbit.start()
+    some_end(scene, 500, 2500)
+    restart(scene.stand.rabbit)
     scene.wait_recovery("start", time.monotonic())
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
 
 
 @case
@@ -133,15 +157,14 @@ def broker_frozen(scene):
     short = scene.stand.amqp + "?heartbeat=1"
     worker = scene.worker(broker=short)
     client = scene.client(1500, milliseconds=1, per_second=500, deadline=60, broker=short)
-    scene.wait_lines("end", scene.random.randrange(50, 800))
+    some_end(scene, 50, 800)
     scene.stand.rabbit.process.send_signal(signal.SIGSTOP)
     try:
         worker.wait_for("heartbeats")
     finally:
         scene.stand.rabbit.process.send_signal(signal.SIGCONT)
     scene.wait_recovery("start", time.monotonic())
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
     return {"doubled_at_most": 0}
 
 
@@ -150,13 +173,10 @@ def backend_killed(scene):
     """kill -9 and restart of Redis (appendonly, fsync always) in the middle of 5,000 tasks: nothing is lost."""
     worker = scene.worker()
     client = scene.client(5000, per_second=2500, deadline=60)
-    scene.wait_lines("end", scene.random.randrange(500, 2500))
-    scene.stand.redis_server.kill()
-    time.sleep(scene.random.random())  # as long as it happens to be away
-    scene.stand.redis_server.start()
+    some_end(scene, 500, 2500)
+    restart(scene.stand.redis_server, lambda: time.sleep(scene.random.random()))  # as long as it happens to be away
     scene.wait_recovery("result", time.monotonic())
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
     return {"doubled_at_most": 0}
 
 
@@ -166,12 +186,10 @@ def backend_emptied(scene):
     relay = scene.relay(scene.stand.redis)
     worker = scene.worker()
     client = scene.client(1000, per_second=2000, deadline=6, backend=relay.url)
-    scene.wait_lines("end", scene.random.randrange(200, 600))
+    some_end(scene, 200, 600)
     relay.down()  # so that the client has not heard of the results that are about to vanish
     eventually(lambda: len(scene.stored()) == 1000, "every result is stored", 60)
-    scene.stand.redis_server.kill()
-    scene.stand.redis_server.erase()
-    scene.stand.redis_server.start()
+    restart(scene.stand.redis_server, scene.stand.redis_server.erase)
     relay.up()
     scene.finish(client)
     if not any(line[3] == "TIMEOUT" for line in scene.lines("result")):
@@ -185,18 +203,16 @@ def backend_frozen_then_worker_killed(scene):
     """Redis stands still, results cannot be stored; the worker is killed; nothing was acknowledged."""
     worker = scene.worker("--prefetch-multiplier", "16")  # 64 in hand, whatever the flow decides
     client = scene.client(300, milliseconds=1, deadline=60)
-    scene.wait_lines("end", scene.random.randrange(30, 120))
+    some_end(scene, 30, 120)
     scene.stand.redis_server.process.send_signal(signal.SIGSTOP)
     done = len(scene.lines("end"))
     eventually(lambda: len(scene.lines("end")) >= min(300, done + 20), "tasks end while Redis stands still", 5)
     kill(worker.pid)
     worker.wait()
     # What the dead worker had already sent to Redis must not count: it is dropped with its connection.
-    scene.stand.redis_server.kill()
-    scene.stand.redis_server.start()
+    restart(scene.stand.redis_server)
     worker = scene.worker()
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
 
 
 @case
@@ -233,7 +249,7 @@ def broker_blocked(scene):
     """A memory alarm while clients publish: calls end by their timeouts, and go through once it is over."""
     worker = scene.worker()
     client = scene.client(4000, per_second=1000, deadline=40)
-    scene.wait_lines("end", scene.random.randrange(100, 500))
+    some_end(scene, 100, 500)
     try:
         scene.stand.rabbit.ctl("set_vm_memory_high_watermark", "0.00001")
         hasty = scene.client(20, deadline=1)
@@ -241,8 +257,7 @@ def broker_blocked(scene):
     finally:
         scene.stand.rabbit.ctl("set_vm_memory_high_watermark", "0.4")
     scene.wait_recovery("start", time.monotonic())
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
     return {"doubled_at_most": 0, "may_be_unsent": True}
 
 
@@ -297,11 +312,8 @@ def connection_cut(scene):
         scene.wait_lines("end", wanted)
         relay.cut()
     scene.wait_lines("end", 330)
-    kill(worker.pid)
-    worker.wait()
-    worker = scene.worker()
-    scene.finish(client)
-    scene.bounded(worker)
+    worker = replace(scene, worker)
+    come_to_an_end(scene, worker, client)
 
 
 @case
@@ -339,8 +351,7 @@ def client_cut(scene):
         relay.cut()
     client.wait_for("^sent")
     worker = scene.worker()
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
 
 
 @case
@@ -365,13 +376,12 @@ def warm_stop(scene):
     worker = scene.worker("--prefetch-multiplier", "8")  # so that there is always something to hand back
     client = scene.client(500, milliseconds=10)
     client.wait_for("^sent")
-    scene.wait_lines("end", scene.random.randrange(30, 200))
+    some_end(scene, 30, 200)
     code = worker.stop(30)
     if code:
         scene.problems.append("the warm stop answered %s" % code)
     worker = scene.worker()
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
     return {"doubled_at_most": 0}
 
 
@@ -380,12 +390,11 @@ def cold_stop(scene):
     """SIGTERM twice: what runs is killed and runs again elsewhere, and knows it."""
     worker = scene.worker()
     client = scene.client(60, milliseconds=200, deadline=60)
-    scene.wait_lines("end", scene.random.randrange(4, 20))
+    some_end(scene, 4, 20)
     worker.signal(signal.SIGTERM)
     worker.wait_for("warm stop")
     worker.signal(signal.SIGTERM)
     worker.wait(30)
     worker = scene.worker()
-    scene.finish(client)
-    scene.bounded(worker)
+    come_to_an_end(scene, worker, client)
     return {"doubled_at_most": 4}

@@ -54,6 +54,20 @@ Test(codec, the_body_is_celerys)
         "[[2, 3], {}, {\"callbacks\": null, \"errbacks\": null, \"chain\": null, \"chord\": null}]");
 }
 
+Test(codec, booleans_are_written_as_such_where_c_would_make_them_integers)
+{
+    int one = 1, two = 2;
+    bool flag = true;
+    cr_assert_eq(codec_write_body(CODEC_JSON, &out,
+                                  UMBEL_ARGS(UMBEL_TRUE, UMBEL_FALSE, flag, umbel_give_bool(one < two),
+                                             umbel_kwarg("deep", UMBEL_TRUE))),
+                 UMBEL_OK);
+    buffer_byte(&out, 0);
+    const char *wanted = "[[true, false, true, true], {\"deep\": true}, ";
+    cr_assert_eq(strncmp((const char *)buffer_head(&out), wanted, strlen(wanted)), 0, "%s",
+                 buffer_head(&out));
+}
+
 Test(codec, the_body_is_the_same_in_both)
 {
     umbel_arguments arguments =
