@@ -227,6 +227,8 @@ static void start_hooks(struct child *child)
 
 void child_run(const struct registry *registry, struct child_page *page, const char *worker_name)
 {
+    if (page->plan.crew)
+        child_crew_run(registry, page, worker_name);
     struct child child = {.registry = registry, .wire = {page, 0}};
     child.port = (struct task_port){
         .say = port_say, .progress = port_progress, .cancelled = port_cancelled, .self = &child};

@@ -36,6 +36,13 @@ struct child_crash {
     void *address[CHILD_CRASH_DEPTH];
 };
 
+/* What kind of child it is to be; written by the parent before the birth. */
+struct child_plan {
+    int crew;          /* enum crew_kind; 0: one job at a time */
+    uint32_t slots;    /* jobs at once */
+    size_t stack_size; /* of a coroutine; 0 = as the runtime thinks right */
+};
+
 struct child_page {
     _Alignas(64) _Atomic uint64_t claim;     /* started << 32 | fence */
     _Atomic uint64_t started_at;             /* monotonic ns at which `started` began */
@@ -45,6 +52,7 @@ struct child_page {
     _Alignas(64) _Atomic uint32_t ring_head; /* bytes ever read; the parent's */
     _Atomic uint32_t cancelled;              /* number of the job that was asked to stop */
     struct child_crash crash;
+    struct child_plan plan;
     _Alignas(64) uint8_t ring[CHILD_RING_SIZE];
 };
 

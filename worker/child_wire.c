@@ -15,6 +15,11 @@ static void write_all(const void *data, size_t size)
         ssize_t done = send(CHILD_SOCKET, at, size, MSG_NOSIGNAL);
         if (done < 0 && errno == EINTR)
             continue;
+        if (done < 0 && errno == EAGAIN) { /* a socket that a loop reads never blocks by itself */
+            struct pollfd ready = {CHILD_SOCKET, POLLOUT, 0};
+            poll(&ready, 1, -1);
+            continue;
+        }
         if (done < 0) /* the parent is gone */
             _exit(0);
         at += done;

@@ -367,7 +367,8 @@ void consumer_finished(void *self, struct job *job, const struct outcome *outcom
     request_finish(&facts, outcome, &consumer->text, &verdict);
     measure(consumer, job, outcome);
     req->pid = 0;
-    req->deaths += outcome->kind == OUTCOME_DIED && consumer->phase != PHASE_KILLING;
+    req->deaths += request_counts(consumer->phase, outcome);
+    req->msg.redelivered |= outcome->kind == OUTCOME_DIED; /* what runs again may have run before */
     task_log_outcome(consumer->options.sink, req, outcome, &verdict, req->msg.deaths + req->deaths);
     if (verdict.kind == VERDICT_END) {
         end(consumer, req, &verdict, outcome);

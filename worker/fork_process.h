@@ -38,5 +38,8 @@ enum { CHILD_SOCKET = 3, CHILD_OUT, CHILD_ERR, CHILD_DESCRIPTORS };
 
 /* A child's whole life, in its own process, with its descriptors in place. See child.c. */
 _Noreturn void child_run(const struct registry *registry, struct child_page *page, const char *worker_name);
+/* The same for a child that runs several jobs at once: child_run hands over to it. See child_crew.c. */
+_Noreturn void child_crew_run(const struct registry *registry, struct child_page *page,
+                              const char *worker_name);
 
 #endif

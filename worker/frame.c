@@ -12,7 +12,7 @@ int frame_read(const uint8_t *data, size_t size, struct frame *frame, size_t *us
     memcpy(&head, data, sizeof head);
     if (head.version != FRAME_VERSION || head.size < sizeof head || head.size > FRAME_SIZE_MAX)
         return UMBEL_PROTOCOL;
-    if (head.kind < FRAME_RUN || head.kind > FRAME_ELSEWHERE)
+    if (head.kind < FRAME_RUN || head.kind > FRAME_SLOTS)
         return UMBEL_PROTOCOL;
     if (size < head.size)
         return UMBEL_BUSY;

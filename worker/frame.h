@@ -30,6 +30,9 @@ enum frame_kind {
     FRAME_BYE,       /* parent: end politely */
     FRAME_READY,     /* child: hooks have run. Empty, or why they failed */
     FRAME_ELSEWHERE, /* child, ring: the next frame is on the socket, it is too large for the ring */
+    FRAME_CANCEL, /* parent, to a crew: end this job's waits. A byte: 1 it is cancelled, 0 look at the clock
+                   */
+    FRAME_SLOTS,  /* parent, to a crew: so many jobs at once from now on. A uint32_t */
 };
 
 struct frame_head {

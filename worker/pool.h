@@ -52,6 +52,7 @@ struct outcome {
     int signal, exit_code; /* DIED */
     size_t memory_peak;    /* bytes: DIED, MEMORY, TIMED_OUT */
     double cpu_seconds;    /* likewise */
+    bool innocent;         /* DIED: its child was killed because of another job. It is no death of this one */
     bool has_links;        /* FAILURE of a task whose embed had something to follow */
 };
 
@@ -76,8 +77,9 @@ struct pool_events {
 
 struct pool_options {
     const struct log *log;
-    int concurrency; /* jobs at once, in all children together */
-    int processes;   /* threads, coroutines: children that share them; 0 = 1 */
+    int concurrency;   /* jobs at once, in all children together */
+    size_t stack_size; /* coroutines: bytes of each one's stack; 0 = as the runtime thinks right */
+    int processes;     /* threads, coroutines: children that share them; 0 = 1 */
     bool in_process; /* threads, coroutines: no children, in this process (pool_local.c); needs `registry` */
     uint32_t look_ahead;          /* jobs at most waiting inside a child behind the one that runs; 0 = 64 */
     uint64_t max_tasks_per_child; /* 0 = no limit */

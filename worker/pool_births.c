@@ -23,9 +23,12 @@ void births_early_death(struct prefork *pool)
     pool->brake_until = loop_now(pool->loop) + brake_ms(pool->early_deaths);
 }
 
-static void spawn(struct prefork *pool, struct slot *slot)
+void births_spawn(struct prefork *pool, struct slot *slot)
 {
     page_reset(slot->page);
+    slot->page->plan = (struct child_plan){.crew = pool->crew,
+                                           .slots = slot->crew.solitary ? 1 : pool->width,
+                                           .stack_size = pool->options.stack_size};
     if (fork_server_spawn(pool->options.fork_server, slot->index)) {
         births_early_death(pool);
         return;
@@ -38,7 +41,7 @@ static void spawn(struct prefork *pool, struct slot *slot)
         pool->used = slot->index + 1;
 }
 
-static bool braked(struct prefork *pool)
+bool births_braked(struct prefork *pool)
 {
     uint64_t now = loop_now(pool->loop);
     if (pool->brake_until <= now)
@@ -50,14 +53,18 @@ static bool braked(struct prefork *pool)
 
 void births_check(struct prefork *pool)
 {
+    if (pool->crew) {
+        crew_births(pool);
+        return;
+    }
     for (int i = pool->wanted; i < pool->used; i++)
         slot_retire(&pool->slots[i]);
-    if (pool->lost || (pool->stopping && pool->backlog.count == 0))
+    if (pool->lost || (pool->stopping && prefork_waiting(pool) == 0))
         return;
     for (int i = 0; i < pool->wanted && pool->in_birth < IN_BIRTH_MAX; i++) {
         struct slot *slot = slot_at(pool, i);
-        if (slot->state == SLOT_EMPTY && !braked(pool))
-            spawn(pool, slot);
+        if (slot->state == SLOT_EMPTY && !births_braked(pool))
+            births_spawn(pool, slot);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "common/clock.h"
@@ -38,6 +39,7 @@ static struct outcome death_make(const struct slot *slot, const struct note *not
                             .signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0,
                             .exit_code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0,
                             .memory_peak = slot->memory_peak,
+                            .innocent = !ours && slot->crew.innocent,
                             .cpu_seconds = cpu};
 }
 
@@ -55,7 +57,7 @@ static void bury_jobs(struct slot *slot, int wait_status, double cpu, umbel_str 
         struct outcome outcome = death_make(slot, note, wait_status, cpu);
         outcome.error_message = why;
         outcome.traceback = (umbel_str){(const char *)buffer_head(&trace), buffer_length(&trace)};
-        outcome.runtime = (double)(clock_mono_ns() - since) * 1e-9;
+        outcome.runtime = (double)(clock_mono_ns() - (note->since ? note->since : since)) * 1e-9;
         slot_tell_started(slot, note);
         slot_forget(slot, note);
         prefork_finish(slot->pool, note, &outcome);
@@ -71,6 +73,7 @@ static void clear(struct slot *slot)
     if (slot->handle >= 0)
         close(slot->handle);
     buffer_fini(&slot->large);
+    free(slot->crew.index);
     *slot = fresh;
 }
 
@@ -81,7 +84,7 @@ static void end(struct slot *slot, int wait_status, size_t memory_peak, double c
     if (memory_peak > slot->memory_peak)
         slot->memory_peak = memory_peak;
     slot_read_rest(slot);
-    output_close(slot, slot->jobs.first);
+    output_close(slot, pool->crew ? NULL : slot->jobs.first);
     died_of(slot, wait_status, why);
     slot->state = SLOT_KILLED; /* whatever it was before, nothing is sent to it any more */
     bury_jobs(slot, wait_status, cpu_seconds, str_of(why));

@@ -41,16 +41,28 @@ static bool read_done(const struct slot *slot, umbel_str payload, struct outcome
     return true;
 }
 
+/* The job that a frame is about. Where one runs at a time it is the oldest. */
+static struct note *note_of(const struct slot *slot, uint32_t number)
+{
+    struct note *note = slot->jobs.first;
+    if (note && note->number == number)
+        return note;
+    return slot->pool->crew ? crew_slot_find(slot, number) : NULL;
+}
+
 static void on_done(struct slot *slot, const struct frame *frame)
 {
     struct prefork *pool = slot->pool;
-    struct note *note = slot->jobs.first;
+    struct note *note = note_of(slot, frame->number);
     struct outcome outcome;
-    if (!note || note->number != frame->number || !read_done(slot, frame->payload, &outcome)) {
+    if (!note && crew_absolve(slot))
+        return;
+    if (!note || !read_done(slot, frame->payload, &outcome)) {
         break_off(slot);
         return;
     }
-    output_end_job(slot, note);
+    if (!pool->crew)
+        output_end_job(slot, note);
     slot_set_overdue(slot, false);
     slot_tell_started(slot, note);
     slot_forget(slot, note);
@@ -103,9 +115,7 @@ static void on_ready(struct slot *slot, umbel_str why)
 static void on_frame(struct slot *slot, const struct frame *frame)
 {
     struct prefork *pool = slot->pool;
-    struct note *note = slot->jobs.first;
-    if (note && note->number != frame->number)
-        note = NULL;
+    struct note *note = note_of(slot, frame->number);
     switch (frame->kind) {
     case FRAME_DONE:
         on_done(slot, frame);

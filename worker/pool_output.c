@@ -127,7 +127,7 @@ static bool read_pipe(struct slot *slot, struct output *out, bool locked)
         slot_drain(slot);
         return false;
     }
-    note = slot_running(slot, NULL);
+    note = slot->pool->crew ? NULL : slot_running(slot, NULL);
     ssize_t size = read(out->fd, bytes, sizeof bytes);
     int error = errno;
     if (!locked)

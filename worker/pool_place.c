@@ -78,13 +78,15 @@ void place_backlog(struct prefork *pool)
     struct note *note;
     while ((note = pool->backlog.first) != NULL) {
         uint64_t cost = cost_of(pool, note->job);
-        struct slot *slot = choose(pool, cost);
+        struct slot *slot = pool->crew ? crew_choose(pool) : choose(pool, cost);
         if (!slot)
-            return;
+            break;
         note_remove(&pool->backlog, note);
         note->cost = cost;
         slot_give(slot, note);
     }
+    if (pool->crew)
+        crew_place_suspects(pool);
 }
 
 void place_learn(struct prefork *pool, const struct note *note, double runtime)

@@ -7,10 +7,13 @@
 #include "common/clock.h"
 #include "common/str.h"
 #include "worker/lookahead.h"
+#include "worker/pool_local.h"
 #include "worker/pool_prefork.h"
+#include "worker/pool_table.h"
 #include "worker/task.h"
 
 #define LOOK_AHEAD_DEFAULT 64
+#define CREW_SLOTS_MAX 100000
 
 /* ---- notes ---- */
 
@@ -78,7 +81,7 @@ static void finish_refused(struct prefork *pool)
 
 static bool all_gone(const struct prefork *pool)
 {
-    return pool->stopping && !pool->stopped && !pool->children && !pool->backlog.count &&
+    return pool->stopping && !pool->stopped && !pool->children && !prefork_waiting(pool) &&
            !pool->refused.count;
 }
 
@@ -91,6 +94,16 @@ bool prefork_end(struct prefork *pool)
     uv_timer_stop(&pool->brake);
     pool->events->stopped(pool->self);
     return true;
+}
+
+uint32_t prefork_waiting(const struct prefork *pool)
+{
+    return pool->backlog.count + pool->suspects.count;
+}
+
+struct note_list *prefork_list(struct prefork *pool, const struct note *note)
+{
+    return pool->crew && note->job->alone ? &pool->suspects : &pool->backlog;
 }
 
 static uint32_t room(const struct pool *base);
@@ -111,7 +124,7 @@ static void settle(void *self)
         pool->room_due = false;
         pool->events->room(pool->self);
     }
-    if (pool->stopping && pool->backlog.count == 0)
+    if (pool->stopping && prefork_waiting(pool) == 0)
         send_home(pool);
     /* Told by the tick: whoever runs the loop turn by turn until it is told must not wait once more. */
     if (all_gone(pool))
@@ -132,15 +145,15 @@ static uint32_t room(const struct pool *base)
         return 0;
     int quick = pool->wanted > pool->overdue ? pool->wanted - pool->overdue : 0;
     uint32_t depth = lookahead_depth(pool->options.look_ahead, pool->mean);
-    uint32_t most = (uint32_t)pool->wanted + (uint32_t)quick * depth;
-    uint32_t held = pool->outstanding + pool->backlog.count + pool->refused.count;
+    uint32_t most = (uint32_t)pool->options.concurrency + (uint32_t)quick * depth;
+    uint32_t held = pool->outstanding + prefork_waiting(pool) + pool->refused.count;
     return most > held ? most - held : 0;
 }
 
 static uint32_t slots(const struct pool *base)
 {
     const struct prefork *pool = (const struct prefork *)base;
-    return pool->lost ? 0 : (uint32_t)pool->wanted;
+    return pool->lost ? 0 : (uint32_t)pool->options.concurrency;
 }
 
 static int dispatch(struct pool *base, struct job *job)
@@ -155,7 +168,7 @@ static int dispatch(struct pool *base, struct job *job)
         prefork_refuse(pool, note, OUTCOME_BAD_BODY);
         return UMBEL_OK;
     }
-    note_push(&pool->backlog, note);
+    note_push(prefork_list(pool, note), note);
     place_backlog(pool);
     return UMBEL_OK;
 }
@@ -172,7 +185,7 @@ static bool withdraw(struct prefork *pool, struct note *note)
     }
     if (note->slot)
         return false;
-    note_remove(&pool->backlog, note);
+    note_remove(prefork_list(pool, note), note);
     return true;
 }
 
@@ -200,19 +213,40 @@ static void cancel(struct pool *base, struct job *job, double kill_after)
     double when = clock_mono() + (kill_after > 0 ? kill_after : 0);
     if (note->kill_at == 0 || when < note->kill_at)
         note->kill_at = when;
-    atomic_store(&note->slot->page->cancelled, note->number);
-    slot_signal(note->slot, SIGUSR1);
+    if (pool->crew) {
+        crew_tell(note->slot, note, true);
+    } else {
+        atomic_store(&note->slot->page->cancelled, note->number);
+        slot_signal(note->slot, SIGUSR1);
+    }
     watch_within(pool, 1);
 }
 
 /* ---- contract: children ---- */
 
+static bool allowed(enum crew_kind crew, int concurrency)
+{
+    return concurrency >= 1 && concurrency <= (crew ? CREW_SLOTS_MAX : FORK_SERVER_SLOTS);
+}
+
+static void set_wanted(struct prefork *pool)
+{
+    int processes = pool->options.processes > 0 ? pool->options.processes : 1;
+    pool->wanted = pool->options.concurrency;
+    if (pool->crew && processes < pool->wanted)
+        pool->wanted = processes;
+    pool->width = 1;
+    if (pool->crew)
+        crew_set_width(pool);
+}
+
 static int resize(struct pool *base, int concurrency)
 {
     struct prefork *pool = (struct prefork *)base;
-    if (concurrency < 1 || concurrency > FORK_SERVER_SLOTS)
+    if (!allowed(pool->crew, concurrency))
         return UMBEL_BAD_ARGUMENT;
-    pool->wanted = concurrency;
+    pool->options.concurrency = concurrency;
+    set_wanted(pool);
     births_check(pool);
     pool->room_due = true;
     prefork_settle_soon(pool);
@@ -223,15 +257,13 @@ static void stats(const struct pool *base, struct pool_stats *out)
 {
     const struct prefork *pool = (const struct prefork *)base;
     *out = (struct pool_stats){.children = pool->children, .wanted = pool->wanted};
-    uint32_t running = 0;
     for (int i = 0; i < pool->used; i++) {
         const struct slot *slot = &pool->slots[i];
-        running += slot->jobs.count > 0;
         if (slot->pid && out->pid_count < (int)(sizeof out->pids / sizeof *out->pids))
             out->pids[out->pid_count++] = slot->pid;
     }
-    out->busy = (int)running;
-    out->queued = pool->backlog.count + pool->outstanding - running;
+    out->busy = (int)pool->occupied;
+    out->queued = prefork_waiting(pool) + pool->outstanding - pool->occupied;
 }
 
 static void stop(struct pool *base, double grace)
@@ -302,38 +334,45 @@ static void open_handles(struct prefork *pool)
     pool->turn = (struct turn_hook){.call = settle, .self = pool};
 }
 
-static int prefork_open(struct pool **out, struct loop *loop, const struct pool_options *options,
+static int open_plain(struct pool **out, struct loop *loop, const struct pool_options *options,
+                      const struct pool_events *events, void *self);
+static int open_threads(struct pool **out, struct loop *loop, const struct pool_options *options,
                         const struct pool_events *events, void *self);
+static int open_coroutines(struct pool **out, struct loop *loop, const struct pool_options *options,
+                           const struct pool_events *events, void *self);
 
-const struct pool_ops pool_prefork_ops = {
-    .name = "prefork",
-    .open = prefork_open,
-    .room = room,
-    .slots = slots,
-    .dispatch = dispatch,
-    .take_back = take_back,
-    .cancel = cancel,
-    .resize = resize,
-    .stats = stats,
-    .stop = stop,
-    .free = pool_free,
-};
+#define ROW(title, opener)                                                                                   \
+    {                                                                                                        \
+        .name = title, .open = opener, .room = room, .slots = slots, .dispatch = dispatch,                   \
+        .take_back = take_back, .cancel = cancel, .resize = resize, .stats = stats, .stop = stop,            \
+        .free = pool_free,                                                                                   \
+    }
 
-static int prefork_open(struct pool **out, struct loop *loop, const struct pool_options *options,
-                        const struct pool_events *events, void *self)
+const struct pool_ops pool_prefork_ops = ROW("prefork", open_plain);
+const struct pool_ops pool_threads_ops = ROW("threads", open_threads);
+const struct pool_ops pool_coroutines_ops = ROW("coroutines", open_coroutines);
+
+static const struct pool_ops *const rows[] = {[CREW_NONE] = &pool_prefork_ops,
+                                              [CREW_THREADS] = &pool_threads_ops,
+                                              [CREW_COROUTINES] = &pool_coroutines_ops};
+
+static int open_pool(struct pool **out, struct loop *loop, const struct pool_options *options,
+                     const struct pool_events *events, void *self, enum crew_kind crew)
 {
-    if (!options->fork_server || options->concurrency < 1 || options->concurrency > FORK_SERVER_SLOTS)
+    if (!options->fork_server || !allowed(crew, options->concurrency) ||
+        options->processes > FORK_SERVER_SLOTS / 4)
         return UMBEL_BAD_ARGUMENT;
     struct prefork *pool = calloc(1, sizeof *pool);
     if (!pool)
         return UMBEL_NO_MEMORY;
-    pool->base.ops = &pool_prefork_ops;
+    pool->base.ops = rows[crew];
+    pool->crew = crew;
     pool->loop = loop;
     pool->options = *options;
     pool->events = events;
     pool->self = self;
     pool->registry = fork_server_registry(options->fork_server);
-    pool->wanted = options->concurrency;
+    set_wanted(pool);
     if (pool->options.look_ahead == 0)
         pool->options.look_ahead = LOOK_AHEAD_DEFAULT;
     if (!allocate(pool) || fork_server_attach(options->fork_server, loop, &slot_events, pool)) {
@@ -344,4 +383,26 @@ static int prefork_open(struct pool **out, struct loop *loop, const struct pool_
     births_check(pool);
     *out = &pool->base;
     return UMBEL_OK;
+}
+
+static int open_plain(struct pool **out, struct loop *loop, const struct pool_options *options,
+                      const struct pool_events *events, void *self)
+{
+    return open_pool(out, loop, options, events, self, CREW_NONE);
+}
+
+static int open_threads(struct pool **out, struct loop *loop, const struct pool_options *options,
+                        const struct pool_events *events, void *self)
+{
+    if (options->in_process)
+        return pool_local_open(CREW_THREADS, out, loop, options, events, self);
+    return open_pool(out, loop, options, events, self, CREW_THREADS);
+}
+
+static int open_coroutines(struct pool **out, struct loop *loop, const struct pool_options *options,
+                           const struct pool_events *events, void *self)
+{
+    if (options->in_process)
+        return pool_local_open(CREW_COROUTINES, out, loop, options, events, self);
+    return open_pool(out, loop, options, events, self, CREW_COROUTINES);
 }

@@ -8,6 +8,9 @@
  *     pool_place.c     which job goes to which child
  *     pool_watch.c     the tick: limits, memory, long jobs with others behind them
  *     pool_output.c    lines out of what children write
+ *     pool_crew.c      children that run several jobs at once (threads, coroutines): births, places
+ *     pool_crew_watch.c   their limits
+ *
  *
  * A job is in exactly one list: the backlog, one slot's, or the refused ones. A slot is one child after
  * another. */
@@ -16,6 +19,7 @@
 
 #include "common/stream.h"
 #include "worker/child_page.h"
+#include "worker/crew.h"
 #include "worker/fork_server.h"
 #include "worker/pool.h"
 
@@ -34,6 +38,8 @@ struct note {
     bool refused; /* it is in the list of those that end without running, as `verdict` */
     enum outcome_kind verdict;
     struct note *next, *prev;
+    struct note *chain; /* of a crew: in the same row of the index */
+    uint64_t since;     /* of a crew: monotonic ns at which it was seen to run; 0 = not yet */
 };
 
 struct note_list {
@@ -50,6 +56,19 @@ struct output {
     bool cut; /* the rest of a line that was too long is skipped */
     bool closing;
     char line[OUTPUT_LINE_MAX];
+};
+
+/* What a slot has more when its child runs several jobs at once. */
+struct crew_slot {
+    struct note **index;   /* notes by number, chained; its size is the pool's index_size */
+    bool solitary;         /* for suspects only, one at a time */
+    bool fat;              /* condemned because of its memory */
+    bool innocent;         /* it was killed because of a job that is over: those that run are not guilty */
+    uint32_t zombies;      /* jobs whose outcome was reported although they have not ended */
+    uint64_t condemned_at; /* loop ms from which on it is given nothing; 0 = it is not condemned */
+    uint32_t last_started;
+    uint64_t progress_at; /* monotonic ns at which something last started */
+    uint64_t period;      /* ms; how soon it wants to be looked at */
 };
 
 enum slot_state {
@@ -89,6 +108,7 @@ struct slot {
     struct output *out[2];
     uint32_t lines, dropped; /* of the current second */
     uint64_t lines_since;
+    struct crew_slot crew;
 };
 
 struct prefork {
@@ -104,6 +124,12 @@ struct prefork {
     int wanted, children;
     bool stopping, lost, stopped;
     double stop_at; /* monotonic seconds after which children are killed */
+
+    enum crew_kind crew;       /* CREW_NONE: one job at a time per child */
+    uint32_t width;            /* jobs at once per child */
+    uint32_t index_size;       /* of a crew's index, a power of two */
+    uint32_t occupied;         /* jobs that run or will at once */
+    struct note_list suspects; /* of a crew: accepted, to be run alone */
 
     struct note_list backlog; /* accepted, not given to a child */
     struct note_list refused; /* to be finished at the end of the turn, without having run */
@@ -133,7 +159,15 @@ void prefork_settle_soon(struct prefork *pool);
 bool prefork_end(struct prefork *pool);
 void prefork_handle_closed(struct prefork *pool);
 
+/* Accepted, not given to a child. */
+uint32_t prefork_waiting(const struct prefork *pool);
+/* The list where this note waits for a child. */
+struct note_list *prefork_list(struct prefork *pool, const struct note *note);
+
 /* pool_births.c */
+void births_spawn(struct prefork *pool, struct slot *slot);
+/* True: births have failed, and it is too early for the next. */
+bool births_braked(struct prefork *pool);
 /* Compares children wanted with children alive and acts. After every event that changes either. */
 void births_check(struct prefork *pool);
 /* A child ended before it was ready. */
@@ -174,6 +208,26 @@ void slot_read_rest(struct slot *slot);
 void slot_on_ended(void *self, int index, int pid, int wait_status, size_t memory_peak, double cpu_seconds);
 void slot_on_lost(void *self, const char *why);
 
+/* pool_crew.c: all of it for pools of crews only */
+bool crew_slot_open(struct slot *slot);
+void crew_slot_note(struct slot *slot, struct note *note);
+void crew_slot_forget(struct slot *slot, const struct note *note);
+struct note *crew_slot_find(const struct slot *slot, uint32_t number);
+/* Jobs at once per child, out of those of the whole pool. */
+void crew_set_width(struct prefork *pool);
+void crew_births(struct prefork *pool);
+struct slot *crew_choose(struct prefork *pool);
+void crew_place_suspects(struct prefork *pool);
+
+/* pool_crew_watch.c: likewise */
+#define CREW_REPLACE_MS 100 /* a condemned child may be absolved for so long before another takes its place  \
+                             */
+void crew_watch(struct slot *slot);
+/* A running job is to stop: ends its waits. */
+void crew_tell(struct slot *slot, const struct note *note, bool cancelled);
+/* A job that had been given up has ended by itself. False: there is none. */
+bool crew_absolve(struct slot *slot);
+
 /* pool_place.c */
 void note_push(struct note_list *list, struct note *note);
 void note_push_front(struct note_list *list, struct note *note);
@@ -188,6 +242,18 @@ void watch_within(struct prefork *pool, uint64_t ms);
 /* A job was given to this slot. */
 void watch_slot(struct slot *slot);
 void watch_on_tick(uv_timer_t *timer);
+#define WATCH_QUICK_MS 2  /* jobs wait behind others */
+#define WATCH_CLOSE_MS 10 /* something has begun that was not told yet */
+#define WATCH_LIMIT_MS 20 /* limits and kills that are due */
+#define WATCH_MEMORY_MS 100
+#define WATCH_SHORT_NS 10000000u /* a job that ran less has not filled the memory */
+static inline bool watch_passed(double limit, uint64_t ran_ns)
+{
+    return limit > 0 && (double)ran_ns * 1e-9 >= limit;
+}
+/* Looks at the child's memory, now and then. By how much it is over its cap; 0: it is not, or nobody looked.
+ */
+size_t watch_memory_over(struct slot *slot);
 
 /* pool_output.c */
 bool output_open(struct slot *slot, int which, int fd);

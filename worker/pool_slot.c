@@ -28,7 +28,7 @@ bool slot_used_up(const struct slot *slot)
 
 bool slot_ready(const struct slot *slot)
 {
-    return slot->state == SLOT_READY && !slot->retiring && !slot_used_up(slot);
+    return slot->state == SLOT_READY && !slot->retiring && !slot->crew.condemned_at && !slot_used_up(slot);
 }
 
 /* ---- giving and taking back ---- */
@@ -53,6 +53,9 @@ void slot_give(struct slot *slot, struct note *note)
     if (note->number == 0) /* they wrap, and 0 is none */
         note->number = slot->next_number++;
     note_push(&slot->jobs, note);
+    slot->pool->occupied += slot->jobs.count <= slot->pool->width;
+    if (slot->pool->crew)
+        crew_slot_note(slot, note);
     slot->queued_ns += note->cost;
     slot->pool->outstanding++;
     slot->given++;
@@ -74,7 +77,10 @@ void slot_set_overdue(struct slot *slot, bool overdue)
 
 void slot_forget(struct slot *slot, struct note *note)
 {
+    slot->pool->occupied -= slot->jobs.count <= slot->pool->width;
     note_remove(&slot->jobs, note);
+    if (slot->pool->crew)
+        crew_slot_forget(slot, note);
     slot->queued_ns -= note->cost;
     slot->pool->outstanding--;
     note->slot = NULL;
@@ -88,7 +94,7 @@ static void return_after(struct slot *slot, uint32_t started)
     while ((note = slot->jobs.last) != NULL && page_before(started, note->number)) {
         slot_forget(slot, note);
         slot->given--;
-        note_push_front(&slot->pool->backlog, note);
+        note_push_front(prefork_list(slot->pool, note), note);
     }
 }
 
@@ -177,6 +183,7 @@ static void on_born(void *self, int index, int pid, const struct child_ends *end
     slot->next_number = 1;
     buffer_init(&slot->large, LARGE_MAX);
     bool good = slot_open_stream(slot, ends->socket);
+    good = (!pool->crew || crew_slot_open(slot)) && good;
     good = output_open(slot, 0, ends->out) && good;
     good = output_open(slot, 1, ends->err) && good;
     if (!good)

@@ -11,12 +11,6 @@
 #include "worker/lookahead.h"
 #include "worker/pool_prefork.h"
 
-#define QUICK_MS 2  /* jobs wait behind others */
-#define CLOSE_MS 10 /* something has begun that was not told yet */
-#define LIMIT_MS 20 /* limits and kills that are due */
-#define MEMORY_MS 100
-#define SHORT_NS 10000000u /* a job that ran less has not filled the memory */
-
 /* ---- memory ---- */
 
 /* Resident bytes; 0 when the process is gone. */
@@ -41,7 +35,7 @@ static size_t memory_of(int pid)
  */
 static void judge_memory(struct slot *slot, struct note *note, uint64_t ran)
 {
-    if (note && ran >= SHORT_NS) {
+    if (note && ran >= WATCH_SHORT_NS) {
         slot_kill_for(slot, note, OUTCOME_MEMORY, "it was over its memory limit");
         return;
     }
@@ -50,32 +44,26 @@ static void judge_memory(struct slot *slot, struct note *note, uint64_t ran)
     slot->sampled_at = 0; /* look again with the next tick */
 }
 
-static void watch_memory(struct slot *slot, struct note *note, uint64_t ran)
+size_t watch_memory_over(struct slot *slot)
 {
     uint64_t now = loop_now(slot->pool->loop);
     size_t cap = slot->pool->options.max_memory_per_child;
-    if (cap == 0 || !slot->touched || now - slot->sampled_at < MEMORY_MS)
-        return;
+    if (cap == 0 || !slot->touched || now - slot->sampled_at < WATCH_MEMORY_MS)
+        return 0;
     slot->sampled_at = now;
     slot->touched = slot->jobs.count > 0;
     size_t memory = memory_of(slot->pid);
     if (memory > slot->memory_peak)
         slot->memory_peak = memory;
-    if (memory > cap)
-        judge_memory(slot, note, ran);
+    return memory > cap ? memory - cap : 0;
 }
 
 /* ---- time ---- */
 
-static bool passed(double limit, uint64_t ran)
-{
-    return limit > 0 && (double)ran * 1e-9 >= limit;
-}
-
 static void watch_time(struct slot *slot, struct note *note, uint64_t ran)
 {
     struct job *job = note->job;
-    if (passed(job->time_limit, ran)) {
+    if (watch_passed(job->time_limit, ran)) {
         slot_kill_for(slot, note, OUTCOME_TIMED_OUT, "its task ran over the time limit");
         return;
     }
@@ -83,7 +71,7 @@ static void watch_time(struct slot *slot, struct note *note, uint64_t ran)
         slot_kill_for(slot, note, OUTCOME_CANCELLED, "its task was cancelled");
         return;
     }
-    if (passed(job->soft_time_limit, ran) && !note->told_soft) {
+    if (watch_passed(job->soft_time_limit, ran) && !note->told_soft) {
         note->told_soft = true;
         slot_signal(slot, SIGUSR1); /* ends a wait; the task asks the clock itself */
     }
@@ -107,8 +95,8 @@ static void watch_one(struct slot *slot)
         slot_tell_started(slot, note);
         watch_time(slot, note, ran);
     }
-    if (slot->state == SLOT_READY)
-        watch_memory(slot, note, ran);
+    if (slot->state == SLOT_READY && watch_memory_over(slot))
+        judge_memory(slot, note, ran);
 }
 
 static void watch_stop(struct prefork *pool)
@@ -118,8 +106,8 @@ static void watch_stop(struct prefork *pool)
         return;
     for (int i = 0; i < pool->used; i++)
         slot_kill(&pool->slots[i], "the pool was stopped");
-    while ((note = pool->backlog.first) != NULL) {
-        note_remove(&pool->backlog, note);
+    while ((note = pool->backlog.first ? pool->backlog.first : pool->suspects.first) != NULL) {
+        note_remove(prefork_list(pool, note), note);
         prefork_refuse(pool, note, OUTCOME_DIED);
     }
 }
@@ -129,19 +117,21 @@ static void watch_stop(struct prefork *pool)
 static uint64_t period_of(const struct slot *slot)
 {
     const struct note *note = slot->jobs.first;
+    if (slot->pool->crew)
+        return slot->crew.period;
     size_t cap = slot->pool->options.max_memory_per_child;
     if (slot->jobs.count > 1)
-        return QUICK_MS;
+        return WATCH_QUICK_MS;
     if (note && (!note->told_started || !slot->overdue || slot->retiring))
-        return CLOSE_MS;
+        return WATCH_CLOSE_MS;
     if (note && (note->job->time_limit > 0 || note->job->soft_time_limit > 0 || note->kill_at > 0))
-        return LIMIT_MS;
-    return cap && slot->touched ? MEMORY_MS / 2 : 0;
+        return WATCH_LIMIT_MS;
+    return cap && slot->touched ? WATCH_MEMORY_MS / 2 : 0;
 }
 
 static uint64_t period_wanted(const struct prefork *pool)
 {
-    uint64_t least = pool->stopping && (pool->children || pool->backlog.count) ? LIMIT_MS : 0;
+    uint64_t least = pool->stopping && (pool->children || prefork_waiting(pool)) ? WATCH_LIMIT_MS : 0;
     for (int i = 0; i < pool->used; i++) {
         uint64_t period = pool->slots[i].state == SLOT_EMPTY ? 0 : period_of(&pool->slots[i]);
         if (period && (least == 0 || period < least))
@@ -169,7 +159,7 @@ void watch_within(struct prefork *pool, uint64_t ms)
 
 void watch_slot(struct slot *slot)
 {
-    watch_within(slot->pool, slot->jobs.count > 1 ? QUICK_MS : CLOSE_MS);
+    watch_within(slot->pool, slot->jobs.count > 1 && !slot->pool->crew ? WATCH_QUICK_MS : WATCH_CLOSE_MS);
 }
 
 void watch_on_tick(uv_timer_t *timer)
@@ -178,7 +168,7 @@ void watch_on_tick(uv_timer_t *timer)
     if (prefork_end(pool))
         return;
     for (int i = 0; i < pool->used; i++)
-        watch_one(&pool->slots[i]);
+        (pool->crew ? crew_watch : watch_one)(&pool->slots[i]);
     watch_stop(pool);
     place_backlog(pool);
     prefork_settle_soon(pool);

@@ -251,14 +251,19 @@ static void set_evidence(struct verdict *verdict, struct buffer *text, const str
         (umbel_str){(const char *)buffer_head(text) + message_from, message_end - message_from};
 }
 
+bool request_counts(enum request_phase phase, const struct outcome *outcome)
+{
+    return outcome->kind == OUTCOME_DIED && phase != PHASE_KILLING && !outcome->innocent;
+}
+
 static void finish_died(const struct request_facts *facts, const struct outcome *outcome, struct buffer *text,
                         struct verdict *verdict)
 {
     bool once = request_at_most_once(facts->def, facts->policy);
-    int deaths = facts->deaths + (facts->phase == PHASE_KILLING ? 0 : 1);
+    int deaths = facts->deaths + (request_counts(facts->phase, outcome) ? 1 : 0);
     if (!once && facts->phase == PHASE_KILLING) {
         go_on(verdict, VERDICT_REQUEUE);
-    } else if (!once && deaths < request_max_deaths(facts->def, facts->policy)) {
+    } else if (!once && (outcome->innocent || deaths < request_max_deaths(facts->def, facts->policy))) {
         if (facts->phase == PHASE_WORKING)
             go_on(verdict, VERDICT_RUN);
         else

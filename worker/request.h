@@ -83,6 +83,9 @@ void request_admit(const struct request_facts *facts, struct buffer *text, struc
 void request_finish(const struct request_facts *facts, const struct outcome *outcome, struct buffer *text,
                     struct verdict *verdict);
 
+/* Is this outcome a death to be counted? */
+bool request_counts(enum request_phase phase, const struct outcome *outcome);
+
 /* What to do when the transport can never carry a copy (of a retry, a delay) as it is: headers too large for
  * a frame, a queue's name too long for a delay. Asking again would keep the delivery, and its place in the
  * prefetch, for ever. */

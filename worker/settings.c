@@ -221,6 +221,16 @@ static int check_autoscale(const struct settings *settings, struct buffer *why)
     return UMBEL_BAD_ARGUMENT;
 }
 
+/* A child process for each is a child too many, sooner than a coroutine is. */
+static int check_concurrency(const struct settings *settings, struct buffer *why)
+{
+    if (strcmp(settings->pool, "coroutines") == 0 || settings->concurrency <= SETTINGS_SLOTS_MAX)
+        return UMBEL_OK;
+    buffer_format(why, "--concurrency is %d at most with the pool %s; coroutines can be 100000",
+                  SETTINGS_SLOTS_MAX, settings->pool);
+    return UMBEL_BAD_ARGUMENT;
+}
+
 static int check_together(const struct settings *settings, struct buffer *why)
 {
     int code = check_choice("log-format", settings->log_format, "text", "json", why);
@@ -230,6 +240,8 @@ static int check_together(const struct settings *settings, struct buffer *why)
         buffer_text(why, "--soft-time-limit must not be over --time-limit");
         code = UMBEL_BAD_ARGUMENT;
     }
+    if (code == UMBEL_OK)
+        code = check_concurrency(settings, why);
     return code == UMBEL_OK ? check_autoscale(settings, why) : code;
 }
 

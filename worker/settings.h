@@ -12,9 +12,13 @@
 /* X(member, type, shown short form, flag, environment, default, least, most, parameter, help) */
 #define SETTINGS(X)                                                                                          \
     X(pool, TEXT, "-P, ", "pool", "UMBEL_POOL", "prefork", 0, 0, "NAME",                                     \
-      "what runs the tasks: prefork or solo")                                                                \
-    X(concurrency, COUNT, "-c, ", "concurrency", "UMBEL_CONCURRENCY", "0", 0, 1024, "N",                     \
-      "tasks that run at once; 0 = the number of processors")                                                \
+      "what runs the tasks: prefork, threads, coroutines or solo")                                           \
+    X(concurrency, COUNT, "-c, ", "concurrency", "UMBEL_CONCURRENCY", "0", 0, 100000, "N",                   \
+      "tasks that run at once, in all children together; 0 = the number of processors, coroutines: 1000")    \
+    X(processes, COUNT, "", "processes", "UMBEL_PROCESSES", "1", 1, 256, "N",                                \
+      "children that share them, of threads and coroutines")                                                 \
+    X(stack_size, COUNT, "", "stack-size", "UMBEL_STACK_SIZE", "256", 64, 1048576, "KIB",                    \
+      "coroutines: the stack of each")                                                                       \
     X(autoscale, TEXT, "", "autoscale", "UMBEL_AUTOSCALE", "", 0, 0, "MAX,MIN",                              \
       "as many slots as there are tasks in hand, between these; -c does not count then")                     \
     X(autoscale_idle, SECONDS, "", "autoscale-idle", "UMBEL_AUTOSCALE_IDLE", "30", 0.1, 1e9, "SECONDS",      \

@@ -110,10 +110,14 @@ static void log_failure(struct log_sink *sink, const struct request *req, double
 static void log_death(struct log_sink *sink, const struct request *req, const struct outcome *outcome,
                       const struct verdict *verdict, int deaths)
 {
-    const char *what = verdict->kind == VERDICT_RUN       ? "it runs again, alone"
-                       : verdict->kind == VERDICT_REQUEUE ? "it goes back to its queue"
+    const char *what = verdict->kind == VERDICT_RUN && deaths == 0 ? "it runs again"
+                       : verdict->kind == VERDICT_RUN              ? "it runs again, alone"
+                       : verdict->kind == VERDICT_REQUEUE          ? "it goes back to its queue"
                                                           : "it goes back to its queue with that count";
-    if (outcome->signal)
+    if (outcome->innocent)
+        task_log_note(sink, UMBEL_WARNING, &req->msg, "child %d was ended because of another task; %s",
+                      outcome->pid, what);
+    else if (outcome->signal)
         task_log_note(sink, UMBEL_WARNING, &req->msg,
                       "child %d running it died of signal %d (SIG%s), deaths so far: %d; %s", outcome->pid,
                       outcome->signal, sigabbrev_np(outcome->signal) ? sigabbrev_np(outcome->signal) : "?",

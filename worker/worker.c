@@ -76,6 +76,8 @@ static int start_settings(struct worker *worker)
     worker->concurrency = (int)worker->settings.concurrency;
     if (strcmp(worker->settings.pool, "solo") == 0)
         worker->concurrency = 1;
+    else if (worker->concurrency == 0 && strcmp(worker->settings.pool, "coroutines") == 0)
+        worker->concurrency = 1000;
     else if (worker->concurrency == 0)
         worker->concurrency = processors > 0 ? (int)processors : 1;
     if (worker->settings.autoscale[0] &&
@@ -394,6 +396,8 @@ static int start_pool(struct worker *worker)
     const struct settings *settings = &worker->settings;
     struct pool_options options = {.log = &worker->sink.log,
                                    .concurrency = worker->concurrency,
+                                   .processes = (int)settings->processes,
+                                   .stack_size = (size_t)settings->stack_size * 1024,
                                    .max_tasks_per_child = settings->max_tasks_per_child,
                                    .max_memory_per_child = (size_t)settings->max_memory_per_child * 1024,
                                    .worker_name = worker->name,

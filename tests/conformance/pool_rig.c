@@ -144,7 +144,7 @@ struct rig *rig_open(const char *name, const struct pool_options *options)
     rig->options.worker_name = "test@here";
     rig->options.fork_server = rig->server;
     rig->options.registry = rig->registry;
-    if (strncmp(name, "local ", 6) == 0) {
+    if (strncmp(name, "local_", 6) == 0) {
         rig->options.in_process = true;
         name += 6;
     }

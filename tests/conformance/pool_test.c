@@ -16,26 +16,31 @@
 
 TestSuite(pool, .timeout = 30);
 
-/* The test itself, over all pools. */
+/* The test itself, over the pools that its name stands for. */
+#define OVER_ONE(name, kind)                                                                                 \
+    Test(pool, name##_##kind)                                                                                \
+    {                                                                                                        \
+        name##_holds(#kind);                                                                                 \
+    }
+
+/* Pools of child processes. */
+#define OVER_CHILDREN(name)                                                                                  \
+    static void name##_holds(const char *pool);                                                              \
+    OVER_ONE(name, prefork)                                                                                  \
+    OVER_ONE(name, threads) OVER_ONE(name, coroutines) static void name##_holds(const char *pool)
+
+/* Pools that run several jobs in one process. */
+#define OVER_CREWS(name)                                                                                     \
+    static void name##_holds(const char *pool);                                                              \
+    OVER_ONE(name, threads)                                                                                  \
+    OVER_ONE(name, coroutines) OVER_ONE(name, local_threads)                                                 \
+        OVER_ONE(name, local_coroutines) static void name##_holds(const char *pool)
+
 #define OVER_ALL(name)                                                                                       \
     static void name##_holds(const char *pool);                                                              \
-    Test(pool, name##_prefork)                                                                               \
-    {                                                                                                        \
-        name##_holds("prefork");                                                                             \
-    }                                                                                                        \
-    Test(pool, name##_solo)                                                                                  \
-    {                                                                                                        \
-        name##_holds("solo");                                                                                \
-    }                                                                                                        \
-    Test(pool, name##_local_threads)                                                                         \
-    {                                                                                                        \
-        name##_holds("local threads");                                                                       \
-    }                                                                                                        \
-    Test(pool, name##_local_coroutines)                                                                      \
-    {                                                                                                        \
-        name##_holds("local coroutines");                                                                    \
-    }                                                                                                        \
-    static void name##_holds(const char *pool)
+    OVER_ONE(name, prefork)                                                                                  \
+    OVER_ONE(name, solo) OVER_ONE(name, threads) OVER_ONE(name, coroutines) OVER_ONE(name, local_threads)    \
+        OVER_ONE(name, local_coroutines) static void name##_holds(const char *pool)
 
 /* ---- outcomes ---- */
 

@@ -60,7 +60,7 @@ Test(frame, a_forged_head_is_refused)
     rows[1].size = FRAME_SIZE_MAX + 1;
     rows[2].version = FRAME_VERSION + 1;
     rows[3].kind = 0;
-    rows[4].kind = FRAME_ELSEWHERE + 1;
+    rows[4].kind = FRAME_SLOTS + 1;
     cr_assert_eq(frame_read((uint8_t *)&good, sizeof good, &frame, &used), UMBEL_OK);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_assert_eq(frame_read((uint8_t *)&rows[i], sizeof rows[i], &frame, &used), UMBEL_PROTOCOL,
