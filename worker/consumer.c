@@ -368,7 +368,7 @@ void consumer_finished(void *self, struct job *job, const struct outcome *outcom
     measure(consumer, job, outcome);
     req->pid = 0;
     req->deaths += request_counts(consumer->phase, outcome);
-    req->msg.redelivered |= outcome->kind == OUTCOME_DIED; /* what runs again may have run before */
+    req->msg.redelivered |= outcome->innocent; /* no death will show that it runs again */
     task_log_outcome(consumer->options.sink, req, outcome, &verdict, req->msg.deaths + req->deaths);
     if (verdict.kind == VERDICT_END) {
         end(consumer, req, &verdict, outcome);

@@ -458,6 +458,21 @@ Test(consumer, a_task_whose_child_died_runs_again_alone_and_is_parked_after_the_
     cr_assert(was("ack 7;"));
 }
 
+Test(consumer, a_task_that_died_for_another_ones_sake_runs_again_among_others_and_is_marked)
+{
+    struct message msg = message_make("id-1");
+    struct outcome outcome = {.kind = OUTCOME_DIED, .innocent = true};
+    deliver(&msg, 7, 1);
+    for (int i = 0; i < 5; i++) {
+        world.room++;
+        consumer_pool_events.finished(&world.consumer, world.jobs[i], &outcome);
+        turn();
+        cr_assert(world.jobs[i + 1]->msg->redelivered);
+        cr_assert_eq(world.jobs[i + 1]->deaths, 0);
+    }
+    cr_assert(was("run id-1;run id-1;run id-1;run id-1;run id-1;run id-1;"));
+}
+
 Test(consumer, deaths_of_workers_are_counted_by_their_start_marks)
 {
     struct message msg = message_make("id-1");

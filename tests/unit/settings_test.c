@@ -68,7 +68,7 @@ Test(settings, a_wrong_value_is_told_with_what_is_allowed)
     struct settings settings;
     char why[512];
     cr_assert_eq(READ("-c", "many"), UMBEL_BAD_ARGUMENT);
-    cr_assert_str_eq(why, "--concurrency is a whole number from 0 to 1024, not 'many'");
+    cr_assert_str_eq(why, "--concurrency is a whole number from 0 to 100000, not 'many'");
     cr_assert_eq(READ("-c", "1.5"), UMBEL_BAD_ARGUMENT);
     cr_assert_eq(READ("-c", "1025"), UMBEL_BAD_ARGUMENT);
     cr_assert_eq(READ("-c", "-1"), UMBEL_BAD_ARGUMENT);
@@ -115,4 +115,15 @@ Test(settings, the_line_wins_over_the_environment_and_both_are_checked)
     cr_assert_eq(settings.concurrency, 4);
     cr_assert_eq(settings.loglevel, UMBEL_DEBUG);
     buffer_fini(&why);
+}
+
+Test(settings, only_coroutines_are_thousands)
+{
+    struct settings settings;
+    char why[512];
+    cr_assert_eq(READ("-P", "coroutines", "-c", "20000", "--processes", "2"), UMBEL_OK, "%s", why);
+    cr_assert_eq(settings.concurrency, 20000);
+    cr_assert_eq(settings.processes, 2);
+    cr_assert_eq(READ("-P", "threads", "-c", "1025"), UMBEL_BAD_ARGUMENT);
+    cr_assert_str_eq(why, "--concurrency is 1024 at most with the pool threads; coroutines can be 100000");
 }
