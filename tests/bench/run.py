@@ -26,18 +26,23 @@ args.add_argument("rows", nargs="*")
 args = args.parse_args()
 sys.path.insert(0, args.base)
 
+import crowd  # noqa: E402
 import lib_proc  # noqa: E402
+import spark  # noqa: E402
 from lib_bench import Out, measure  # noqa: E402
 from lib_servers import RABBIT_PORT, REDIS_PORT, Rabbit, Redis  # noqa: E402
 
 RAW = os.path.join(args.base, "raw", "bin")
 UMBEL = os.path.join(args.bin, "umbel")
 CLIENT = os.path.join(args.bin, "tests", "bench_client")
+PROXY = os.path.join(args.bin, "tests", "delay_proxy")
 TASKS = os.path.join(args.bin, "modules", "bench_tasks.so")
 AMQP, REDIS = "amqp://guest:guest@127.0.0.1:%d" % RABBIT_PORT, "redis://127.0.0.1:%d" % REDIS_PORT
 PORTS = ["--rabbit", str(RABBIT_PORT), "--redis", str(REDIS_PORT)]
 N = 20000 if args.quick else 200000
 ROUNDS = 500 if args.quick else 2000
+MANY = 100000 if args.quick else 1000000
+WORKERS = 20 if args.quick else 100
 out = Out(args.out)
 servers = {}
 
@@ -72,10 +77,14 @@ def umbel_worker(pool="prefork", concurrency=2, extra=()):
 def umbel(mode, n, client=(), pool="prefork", concurrency=2, redis=(), env=None, worker=(), nworkers=1):
     def go():
         urls = env or {"UMBEL_BROKER_URL": AMQP, "UMBEL_RESULT_BACKEND": REDIS}
-        return measure(out, dict(system="umbel", workload=mode, pool=pool, n=n),
-                       worker=umbel_worker(pool, concurrency, worker), client=[CLIENT, mode, str(n)] + list(client),
-                       env=dict(urls, BENCH_REDIS_PORT=REDIS_PORT), servers=serve(*redis) if not env else {},
-                       settle=0.5, nworkers=nworkers, limit=180)
+        used = serve(*redis) if not env else {}
+        record = measure(out, dict(system="umbel", workload=mode, pool=pool, n=n),
+                         worker=umbel_worker(pool, concurrency, worker), client=[CLIENT, mode, str(n)] + list(client),
+                         env=dict(urls, BENCH_REDIS_PORT=REDIS_PORT), servers=used, settle=0.5, nworkers=nworkers, limit=180)
+        if used and (mode in ("submit", "pending") or "--held" in client):  # what nobody ran is not for the next
+            for queue in ("celery", "bench.nobody"):
+                crowd.purge(used["rabbit"].env, queue)
+        return record
     return go
 
 
@@ -87,6 +96,48 @@ def umbel_from_python(mode, n):
                        + ["--n", str(n), "--msg", "celery", "--window", "1000", "--body", "87"],
                        env={"UMBEL_BROKER_URL": AMQP, "UMBEL_RESULT_BACKEND": REDIS}, servers=serve(), settle=0.5, limit=180)
     return go
+
+
+def linked(milliseconds, n):
+    """A stream with every link, the client's and the worker's, to RabbitMQ and to Redis, that long."""
+    def go():
+        both = serve()
+        ports = [RABBIT_PORT + 100, REDIS_PORT + 100]
+        proxy = subprocess.Popen([PROXY, str(milliseconds), "%d:%d" % (ports[0], RABBIT_PORT), "%d:%d" % (ports[1], REDIS_PORT)],
+                                 stdout=subprocess.PIPE, text=True)
+        try:
+            proxy.stdout.readline()
+            before = lib_proc.cpu(proxy.pid)
+            urls = {"UMBEL_BROKER_URL": "amqp://guest:guest@127.0.0.1:%d" % ports[0],
+                    "UMBEL_RESULT_BACKEND": "redis://127.0.0.1:%d" % ports[1]}
+            record = measure(out, dict(system="umbel", workload="stream %g ms" % milliseconds, n=n), worker=umbel_worker(),
+                             client=[CLIENT, "stream", str(n)], env=urls, servers=both, settle=0.5, limit=180)
+            record["cpu_proxy_s"] = lib_proc.cpu(proxy.pid) - before
+            return record
+        finally:
+            proxy.terminate()
+            proxy.wait(10)
+    return go
+
+
+def crowded(size):
+    def go():
+        rabbit = serve()["rabbit"]
+        workers = crowd.Crowd(rabbit.env, umbel_worker("solo", 1, ["-Q", "bench.crowd"]),
+                              {"UMBEL_BROKER_URL": AMQP, "UMBEL_RESULT_BACKEND": REDIS})
+        try:
+            record = dict(crowd.per_worker(workers, size), system="umbel", workload="crowd", n=size)
+        except Exception as x:  # noqa: BLE001 - a failed measurement is a result too
+            record = dict(system="umbel", workload="crowd", n=size, error="%s: %s" % (type(x).__name__, x))
+        finally:
+            workers.end()
+        out.add(record)
+        return record
+    return go
+
+
+def of_each(what):
+    return lambda r: r[what]
 
 
 def l1_submit(n):
@@ -189,6 +240,17 @@ ROWS = [
     Row("start to first task", None, umbel("drain", 1000), first_ms, 60, least=False, unit=" ms ", absolute=True),
     Row("sqlite stream, two workers", None, on_sqlite("stream", N // 4, nworkers=2), per_second, 15000, absolute=True),
     Row("sqlite round trip p50", None, on_sqlite("rtt", ROUNDS), p50, 1.5, least=False, unit=" ms", absolute=True),
+    Row("calls in chunks of 1,000", None, umbel("chunks", MANY), per_second, 1000000),
+    # Both through the same proxy, so that the delay is all that differs.
+    Row("stream, 2 ms on every link", linked(0, N), linked(2, N), per_second, 0.70),
+    Row("drain of %s queued" % format(MANY, ","), umbel("drain", MANY // 10), umbel("drain", MANY), per_second, 0.80),
+    Row("stream beside 100,000 futures", umbel("stream", N), umbel("stream", N, ["--held", "100000"]), per_second, 0.80),
+    Row("connections a worker, %d workers" % WORKERS, crowded(WORKERS // 10), crowded(WORKERS), of_each("connections"), 1.0,
+        least=False, unit=""),
+    Row("channels a worker", None, None, of_each("channels"), 1.0, least=False, unit="", absolute=False,
+        shared="connections a worker, %d workers" % WORKERS),
+    Row("queues a worker", None, None, of_each("queues"), 1.0, least=False, unit="", absolute=False,
+        shared="connections a worker, %d workers" % WORKERS),
     Row("bytes per outstanding future", None, umbel("pending", 100000, worker=["-Q", "nobody"]), future_bytes, 512, least=False,
         unit=" B", absolute=True),
 ]
@@ -197,6 +259,18 @@ ROWS = [
 def spread(values):
     return "%s (%s-%s)" % tuple(format(v, ".4g" if v < 100 else ",.0f") for v in
                                 (statistics.median(values), min(values), max(values)))
+
+
+def times(records):
+    """Quantiles and a histogram of the calls of all turns; of a stream with a thousand outstanding, the wait in the queue too."""
+    if not all("p99_ms" in r for r in records):
+        return ""
+    middle = [statistics.median(r[key] for r in records) for key in ("p50_ms", "p99_ms")]
+    return "%s / %s ms %s" % (number(middle[0]), number(middle[1]), spark.spark(records))
+
+
+def number(value):
+    return format(value, ",.0f") if value >= 1000 else "%.3g" % value
 
 
 def run(row, kept):
@@ -208,19 +282,20 @@ def run(row, kept):
 
 
 def table(kept):
-    print("\n| what | limit | umbel | ratio | target | |\n|---|---|---|---|---|---|")
+    print("\n| what | limit or base | umbel | ratio | target | | how long one took: p50 / p99 |\n|---|---|---|---|---|---|---|")
     for row in chosen():
         a, b = (kept.get((row.shared or row.name, side), []) for side in "ab")
         errors = [r["error"] for r in a + b if "error" in r]
         if errors or not b:  # a failed turn is not hidden
-            print("| %s | | | | | %s |" % (row.name, errors[0] if errors else "not measured"))
+            print("| %s | | | | | %s | |" % (row.name, errors[0] if errors else "not measured"))
             continue
         fa, fb = [row.figure(r) for r in a], [row.figure(r) for r in b]
         ratio = statistics.median(fb) / (1 if row.absolute else statistics.median(fa))
         met = ratio >= row.target if row.least else ratio <= row.target
-        print("| %s | %s | %s%s | %s | %s %g%s | %s |" % (
+        print("| %s | %s | %s%s | %s | %s %s%s | %s | %s |" % (
             row.name, spread(fa) + row.unit if fa else "", spread(fb), row.unit, "" if row.absolute else "%.2f" % ratio,
-            ">=" if row.least else "<=", row.target, row.unit if row.absolute else "", "met" if met else "MISSED"))
+            ">=" if row.least else "<=", number(row.target), row.unit if row.absolute else "", "met" if met else "MISSED",
+            times(b)))
 
 
 def chosen():

@@ -1,13 +1,16 @@
 /* umbel_client.c: the bench's client: one workload, driven by three lines of text.
  *
- *     umbel_client MODE N [--msgpack] [--once] [--window W]
+ *     umbel_client MODE N [--msgpack] [--once] [--held H]
  *
  * It prints "ready" (workers are up and warm) or "filled" (the queue is full, no worker runs), waits for a
  * line, and prints one JSON object. URLs come from UMBEL_BROKER_URL and UMBEL_RESULT_BACKEND. stream, drain:
  * math.add with results, all checked. noresult: results ignored, the end told by a mark. rtt: one
  * outstanding. submit: published and flushed only. pending: N futures that nobody answers, for their memory.
+ * chunks: a thousand calls in a message. With --held, H futures that nobody answers are held meanwhile. Of
+ * how long calls took, one in 64 is a sample in a stream, each in the others.
  */
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +20,26 @@
 #include <time.h>
 #include <unistd.h>
 #include <umbel.h>
+#include "common/histogram.h"
 
 struct run {
     umbel_client *client;
     umbel_future **futures;
     long n;
+    long held;
     const char *task;
     umbel_submit_options options;
+    pthread_mutex_t lock;
+    struct histogram latency;
 };
+
+/* One call whose time is taken. */
+struct sample {
+    struct run *run;
+    double started;
+};
+
+enum { SAMPLED = 64 };
 
 static void die(const char *what, const char *why)
 {
@@ -78,10 +93,53 @@ static void expect(umbel_future *future, long i)
     umbel_future_free(future);
 }
 
-static void send_all(struct run *run)
+static void note_latency(struct run *run, double seconds)
 {
-    for (long i = 0; i < run->n; i++)
+    pthread_mutex_lock(&run->lock);
+    histogram_add(&run->latency, (uint64_t)(seconds * 1e9));
+    pthread_mutex_unlock(&run->lock);
+}
+
+static void on_done(umbel_future *future, void *arg)
+{
+    struct sample *sample = arg;
+    (void)future;
+    note_latency(sample->run, now(CLOCK_MONOTONIC) - sample->started);
+    free(sample);
+}
+
+/* Not before its message was given away: the call itself is part of what is measured, this is not. */
+static void take_sample(struct run *run, umbel_future *future, double started)
+{
+    struct sample *sample = malloc(sizeof *sample);
+    *sample = (struct sample){run, started};
+    umbel_on_done(future, on_done, sample);
+}
+
+static void print_latency(struct run *run)
+{
+    struct histogram_row rows[24];
+    size_t count = histogram_rows(&run->latency, rows, 24);
+    if (!count)
+        return;
+    printf(",\"p50_ms\":%.4f,\"p90_ms\":%.4f,\"p99_ms\":%.4f,\"max_ms\":%.4f,\"histogram\":[",
+           (double)histogram_quantile(&run->latency, 0.5) * 1e-6,
+           (double)histogram_quantile(&run->latency, 0.9) * 1e-6,
+           (double)histogram_quantile(&run->latency, 0.99) * 1e-6, (double)run->latency.most * 1e-6);
+    for (size_t i = 0; i < count; i++)
+        printf("%s[%.4f,%lu]", i ? "," : "", (double)rows[i].bound * 1e-6, (unsigned long)rows[i].count);
+    printf("]");
+}
+
+static void send_all(struct run *run, bool sampled)
+{
+    for (long i = 0; i < run->n; i++) {
+        bool sample = sampled && i % SAMPLED == 0;
+        double started = sample ? now(CLOCK_MONOTONIC) : 0;
         run->futures[i] = send_one(run, i);
+        if (sample)
+            take_sample(run, run->futures[i], started);
+    }
 }
 
 static void expect_all(struct run *run)
@@ -110,25 +168,44 @@ static void warm(struct run *run)
         expect(send_one(run, i), i);
 }
 
+/* Futures of calls that nobody will answer. */
+static void hold(struct run *run)
+{
+    umbel_submit_options nobody = {.queue = "bench.nobody", .create_queue = true, .expires = 600};
+    for (long i = 0; i < run->held; i++) {
+        if (!umbel_submit_with(run->client, run->task, UMBEL_ARGS(i, 1), &nobody))
+            die("submit", "out of memory");
+        if (i % 1000 == 999)
+            flush(run);
+    }
+}
+
+static void finish(struct run *run, double seconds, double enqueue_seconds, double cpu_seconds)
+{
+    printf("{\"seconds\":%.4f,\"tasks_per_s\":%.1f,\"enqueue_per_s\":%.1f,\"cpu_client_s\":%.3f", seconds,
+           (double)run->n / seconds, (double)run->n / enqueue_seconds, cpu_seconds);
+    print_latency(run);
+    puts("}");
+}
+
 static void stream(struct run *run)
 {
+    hold(run);
     warm(run);
     say("ready");
     wait_go();
     double t0 = now(CLOCK_REALTIME), c0 = cpu();
-    send_all(run);
+    send_all(run, true);
     double t1 = now(CLOCK_REALTIME);
     expect_all(run);
-    double s = now(CLOCK_REALTIME) - t0;
-    printf("{\"seconds\":%.4f,\"tasks_per_s\":%.1f,\"enqueue_per_s\":%.1f,\"cpu_client_s\":%.3f}\n", s,
-           (double)run->n / s, (double)run->n / (t1 - t0), cpu() - c0);
+    finish(run, now(CLOCK_REALTIME) - t0, t1 - t0, cpu() - c0);
 }
 
 static void drain(struct run *run)
 {
     run->options.create_queue = true;
     double t0 = now(CLOCK_REALTIME);
-    send_all(run);
+    send_all(run, false);
     flush(run);
     double t1 = now(CLOCK_REALTIME);
     say("filled");
@@ -223,26 +300,20 @@ static void chunks(struct run *run)
     say("ready");
     wait_go();
     double t0 = now(CLOCK_REALTIME), c0 = cpu();
-    for (long i = 0; i < run->n; i += CHUNK)
+    for (long i = 0; i < run->n; i += CHUNK) {
+        double started = now(CLOCK_MONOTONIC);
         run->futures[i / CHUNK] = send_chunk(run, chunk, i);
+        take_sample(run, run->futures[i / CHUNK], started);
+    }
     double t1 = now(CLOCK_REALTIME);
     for (long i = 0; i < run->n; i += CHUNK)
         expect_chunk(run, run->futures[i / CHUNK], i);
-    double s = now(CLOCK_REALTIME) - t0;
-    printf("{\"seconds\":%.4f,\"tasks_per_s\":%.1f,\"enqueue_per_s\":%.1f,\"cpu_client_s\":%.3f}\n", s,
-           (double)run->n / s, (double)run->n / (t1 - t0), cpu() - c0);
+    finish(run, now(CLOCK_REALTIME) - t0, t1 - t0, cpu() - c0);
     umbel_chunk_free(chunk);
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static void rtt(struct run *run)
 {
-    double *took = calloc((size_t)run->n, sizeof *took);
     warm(run);
     say("ready");
     wait_go();
@@ -250,15 +321,10 @@ static void rtt(struct run *run)
     for (long i = 0; i < run->n; i++) {
         double a = now(CLOCK_MONOTONIC);
         expect(send_one(run, i), i);
-        took[i] = (now(CLOCK_MONOTONIC) - a) * 1e3;
+        note_latency(run, now(CLOCK_MONOTONIC) - a);
     }
     double s = now(CLOCK_MONOTONIC) - t0;
-    qsort(took, (size_t)run->n, sizeof *took, ascending);
-    size_t n = (size_t)run->n;
-    printf("{\"seconds\":%.4f,\"tasks_per_s\":%.1f,\"p50_ms\":%.4f,\"p90_ms\":%.4f,\"p99_ms\":%.4f,\"max_"
-           "ms\":%.4f,\"cpu_client_s\":%.3f}\n",
-           s, (double)run->n / s, took[n / 2], took[n * 9 / 10], took[n * 99 / 100], took[n - 1], cpu() - c0);
-    free(took);
+    finish(run, s, s, cpu() - c0);
 }
 
 static void submit_only(struct run *run)
@@ -324,7 +390,9 @@ static void options(struct run *run, int argc, char **argv)
         else if (!strcmp(argv[i], "--once")) {
             run->options.transient = run->options.unconfirmed = true;
             run->task = "math.add_once";
-        } else
+        } else if (!strcmp(argv[i], "--held") && i + 1 < argc)
+            run->held = atol(argv[++i]);
+        else
             die("unknown option", argv[i]);
     }
 }
@@ -334,7 +402,11 @@ int main(int argc, char **argv)
     if (argc < 3)
         die("usage", "umbel_client MODE N [--msgpack] [--once]");
     umbel_client_options how = {.buffer_bytes = (size_t)1 << 30, .timeout = 120};
-    struct run run = {.client = umbel_connect_with(&how), .n = atol(argv[2]), .task = "math.add"};
+    struct run run = {.client = umbel_connect_with(&how),
+                      .n = atol(argv[2]),
+                      .task = "math.add",
+                      .lock = PTHREAD_MUTEX_INITIALIZER};
+    histogram_init(&run.latency);
     if (run.n < 1 || !(run.futures = calloc((size_t)run.n, sizeof *run.futures)))
         die("N", "out of range");
     options(&run, argc, argv);
