@@ -133,6 +133,7 @@ struct co *co_start(struct co_scheduler *scheduler, size_t stack_size, void (*ru
     co->scheduler = scheduler;
     co->run = run;
     co->self = self;
+    co->limit = INFINITY;
     co->owner = running ? running->owner : NULL;
     if (co->owner)
         co->owner->others++;

@@ -103,19 +103,17 @@ void co_own(struct co_owner *owner);
  * running coroutine of its owner. By the keeper. */
 void co_disown(struct co_owner *owner);
 
-/* Until co_scope_end, the waits of the running coroutine end at `deadline`. In the caller's frame; scopes
- * nest. */
-struct co_scope {
-    double deadline;
-    struct co_scope *outer;
-};
-void co_scope_begin(struct co_scope *scope, double deadline);
-/* True: its time has passed. */
-bool co_scope_end(struct co_scope *scope);
+/* From now on the waits of the running coroutine end at `deadline` at the latest. Answers what the limit was, to be given
+ * to co_limit_restore; so limits nest. */
+double co_limit_narrow(double deadline);
+void co_limit_restore(double before);
 /* The earliest of `deadline` and all limits of the running coroutine (`deadline` where there is none). */
 double co_deadline(double deadline);
 /* Every later co_park of `co` answers UMBEL_TIMEOUT. On its thread. */
 void co_cancel(struct co *co);
+bool co_is_cancelled(const struct co *co);
+/* Would a co_park of the running coroutine answer UMBEL_TIMEOUT at once? */
+bool co_stopping(void);
 
 /* ---- a plain thread
  * --------------------------------------------------------------------------------------------- */

@@ -29,7 +29,7 @@ struct co {
     double deadline;
     size_t heap_place; /* 0: not in the heap */
     struct co_owner *owner;
-    struct co_scope *scope;
+    double limit; /* co_limit_narrow */
     struct co_exceptions exceptions;
 
     struct co *next_far; /* woken from another thread; under the scheduler's lock */
@@ -45,6 +45,8 @@ struct co {
 struct co_list {
     struct co *first, **last;
 };
+
+struct co_poller;
 
 struct co_scheduler {
     uv_loop_t *loop;
@@ -62,7 +64,9 @@ struct co_scheduler {
     struct co *returned; /* its stack is to be given back */
     struct co_stacks stacks;
     struct co_heap heap;
-    double armed; /* what the timer is set to */
+    struct co_poller *poller; /* made at the first wait for a descriptor */
+    int eager;                /* operations in a row that found the kernel ready */
+    double armed;             /* what the timer is set to */
 
     uv_prepare_t prepare; /* runs who is ready, before the loop waits */
     uv_idle_t idle;       /* keeps it from waiting */
@@ -84,6 +88,9 @@ void co_give_turn(void);
 void co_resume(struct co *co);
 /* Who runs on this thread, for the scheduler's files. */
 void co_set_self(struct co *co);
+
+/* ---- co_poll.c ---- */
+void co_poller_free(struct co_poller *poller);
 
 /* ---- co_scheduler.c ---- */
 /* The turn that is under way must not wait. */

@@ -1,4 +1,4 @@
-/* co_limit.c: what ends the waits of a coroutine early: its scopes, its owner, co_cancel. See co.h. */
+/* co_limit.c: what ends the waits of a coroutine early: its own limit, its owner, co_cancel. See co.h. */
 #include "common/co_inside.h"
 
 #include <assert.h>
@@ -18,8 +18,7 @@ static bool must_stop(const struct co *co)
 
 static double earliest(const struct co *co, double deadline)
 {
-    if (co->scope)
-        deadline = fmin(deadline, co->scope->deadline);
+    deadline = fmin(deadline, co->limit);
     return co->owner ? fmin(deadline, co->owner->limit) : deadline;
 }
 
@@ -38,13 +37,19 @@ int co_park(double deadline)
     return co_park_firmly(earliest(self, deadline));
 }
 
+bool co_stopping(void)
+{
+    const struct co *self = co_self();
+    double end = earliest(self, INFINITY);
+    return must_stop(self) || (end < INFINITY && end <= clock_mono());
+}
+
 int co_pass(void)
 {
-    struct co *self = co_self();
-    if (must_stop(self) || earliest(self, INFINITY) <= clock_mono())
+    if (co_stopping())
         return UMBEL_TIMEOUT;
     co_give_turn();
-    return must_stop(self) ? UMBEL_TIMEOUT : UMBEL_OK;
+    return co_stopping() ? UMBEL_TIMEOUT : UMBEL_OK;
 }
 
 int co_sleep_until(double deadline)
@@ -55,22 +60,17 @@ int co_sleep_until(double deadline)
     return UMBEL_OK;
 }
 
-/* ---- scopes ---- */
-
-void co_scope_begin(struct co_scope *scope, double deadline)
+double co_limit_narrow(double deadline)
 {
     struct co *self = co_self();
-    scope->outer = self->scope;
-    scope->deadline = scope->outer ? fmin(deadline, scope->outer->deadline) : deadline;
-    self->scope = scope;
+    double before = self->limit;
+    self->limit = fmin(before, deadline);
+    return before;
 }
 
-bool co_scope_end(struct co_scope *scope)
+void co_limit_restore(double before)
 {
-    struct co *self = co_self();
-    assert(self->scope == scope && "scopes end in the order in which they began, innermost first");
-    self->scope = scope->outer;
-    return scope->deadline <= clock_mono();
+    co_self()->limit = before;
 }
 
 /* ---- owners ---- */
@@ -102,7 +102,7 @@ void co_disown(struct co_owner *owner)
     while (owner->others)
         co_park_firmly(INFINITY);
     self->owner = NULL;
-    self->scope = NULL; /* a task may have forgotten to end one */
+    self->limit = INFINITY; /* a task may have forgotten to restore it */
     self->cancelled = false;
 }
 
@@ -110,4 +110,9 @@ void co_cancel(struct co *co)
 {
     co->cancelled = true;
     co_wake(co);
+}
+
+bool co_is_cancelled(const struct co *co)
+{
+    return co->cancelled;
 }

@@ -238,6 +238,7 @@ int co_scheduler_free(struct co_scheduler *scheduler)
     if (scheduler->count)
         return UMBEL_BUSY;
     co_stacks_fini(&scheduler->stacks);
+    co_poller_free(scheduler->poller);
     uv_close((uv_handle_t *)&scheduler->prepare, on_closed);
     uv_close((uv_handle_t *)&scheduler->idle, on_closed);
     uv_close((uv_handle_t *)&scheduler->timer, on_closed);

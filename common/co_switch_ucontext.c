@@ -5,6 +5,7 @@
  * that suspended it; the first one of a stack at the stack's top. */
 #include "common/co_switch.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <ucontext.h>
 

@@ -2,6 +2,7 @@
 #include "common/co_inside.h"
 
 #include <assert.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <umbel/error.h>
@@ -51,6 +52,7 @@ static struct co_thread *thread_new(void)
     thread->scheduler->has_root = true;
     thread->scheduler->root.scheduler = thread->scheduler;
     thread->scheduler->root.state = CO_RUNNING;
+    thread->scheduler->root.limit = INFINITY;
     pthread_setspecific(key, thread);
     return thread;
 }

@@ -9,6 +9,7 @@
 #include <umbel/error.h>
 #include <umbel/value.h>
 #include <umbel/task.h>
+#include <umbel/coroutine.h>
 #include <umbel/client.h>
 #include <umbel/timer.h>
 #include <umbel/executor.h>

@@ -431,24 +431,23 @@ Test(co, no_wake_of_a_thread_is_lost)
 
 /* ---- limits ---- */
 
-static void sleep_in_scopes(void *self)
+static void sleep_in_limits(void *self)
 {
     struct scene *scene = self;
-    struct co_scope outer, inner;
     double now = clock_mono();
-    co_scope_begin(&outer, now + 0.02);
-    co_scope_begin(&inner, now + 10);
+    double outer = co_limit_narrow(now + 0.02), inner = co_limit_narrow(now + 10);
     scene->code = co_sleep_until(now + 5);
-    cr_assert(co_scope_end(&inner), "the outer one cuts the inner one short");
-    cr_assert(co_scope_end(&outer));
+    co_limit_restore(inner);
+    cr_assert(co_stopping(), "the outer one cut the inner one short");
+    co_limit_restore(outer);
     scene->after = clock_mono() - now;
     scene->count = co_sleep_until(clock_mono() + 0.001);
 }
 
-Test(co, a_scope_ends_the_waits_in_it_and_no_others)
+Test(co, a_limit_ends_the_waits_under_it_and_no_others)
 {
     struct scene *scene = scene_new();
-    co_start(scene->scheduler, 0, sleep_in_scopes, scene);
+    co_start(scene->scheduler, 0, sleep_in_limits, scene);
     play(scene);
     cr_assert_eq(scene->code, UMBEL_TIMEOUT);
     cr_assert(scene->after >= 0.02 && scene->after < 1);
