@@ -103,8 +103,8 @@ void co_own(struct co_owner *owner);
  * running coroutine of its owner. By the keeper. */
 void co_disown(struct co_owner *owner);
 
-/* From now on the waits of the running coroutine end at `deadline` at the latest. Answers what the limit was, to be given
- * to co_limit_restore; so limits nest. */
+/* From now on the waits of the running coroutine end at `deadline` at the latest. Answers what the limit was,
+ * to be given to co_limit_restore; so limits nest. */
 double co_limit_narrow(double deadline);
 void co_limit_restore(double before);
 /* The earliest of `deadline` and all limits of the running coroutine (`deadline` where there is none). */

@@ -1,4 +1,5 @@
-/* co_blocking.c: see co_blocking.h. The work reads the caller's memory, which is why nobody leaves before it has ended. */
+/* co_blocking.c: see co_blocking.h. The work reads the caller's memory, which is why nobody leaves before it
+ * has ended. */
 #include "common/co_blocking.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* co_channel.c: see co_channel.h. Senders wait only while it is full and receivers only while it is empty, so at most one
- * of the two lines has somebody in it. */
+/* co_channel.c: see co_channel.h. Senders wait only while it is full and receivers only while it is empty, so
+ * at most one of the two lines has somebody in it. */
 #include "common/co_channel.h"
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* co_line.h: coroutines of one thread that wait in line, first come, first served. What they wait for is handed over:
- * whoever serves the first settles its answer, so nobody can slip in before it. */
+/* co_line.h: coroutines of one thread that wait in line, first come, first served. What they wait for is
+ * handed over: whoever serves the first settles its answer, so nobody can slip in before it. */
 #ifndef COMMON_CO_LINE_H
 #define COMMON_CO_LINE_H
 

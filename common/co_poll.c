@@ -13,7 +13,8 @@
 #define ALWAYS (EPOLLERR | EPOLLHUP)
 #define GONE POLLNVAL /* closed by co_close */
 
-_Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLPRI == EPOLLPRI, "they are the same bits on Linux");
+_Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLPRI == EPOLLPRI,
+               "they are the same bits on Linux");
 
 /* One coroutine's interest in one descriptor, in its frame. */
 struct watch {

@@ -1,5 +1,6 @@
-/* co_program.c: see co_program.h. Three pipes and a handle of the process, waited for at once by one coroutine. No signal
- * handler is involved, and only our own process is waited for, so it meets nobody else's children.
+/* co_program.c: see co_program.h. Three pipes and a handle of the process, waited for at once by one
+ * coroutine. No signal handler is involved, and only our own process is waited for, so it meets nobody else's
+ * children.
  *
  * The program stays in the process group of who started it, and dies with that group. */
 #include "common/co_program.h"
@@ -80,7 +81,8 @@ static void plain_signals(posix_spawnattr_t *attributes)
 static int spawn(struct run *run)
 {
     const struct co_program *program = run->program;
-    char *const *environment = program->environment ? (char *const *)(uintptr_t)program->environment : environ;
+    char *const *environment =
+        program->environment ? (char *const *)(uintptr_t)program->environment : environ;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
@@ -157,8 +159,8 @@ static void keep(struct run *run, struct buffer *buffer, const char *data, size_
     buffer_add(buffer, data, size < room ? size : room);
 }
 
-/* All that is there now, at most what fits into a pipe several times over: a program that writes without end must not
- * keep the others from running. */
+/* All that is there now, at most what fits into a pipe several times over: a program that writes without end
+ * must not keep the others from running. */
 static void drain(struct run *run, int which)
 {
     struct buffer *buffer = which == OUTPUT ? run->end->out : run->end->err;

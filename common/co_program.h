@@ -19,8 +19,9 @@ struct co_program_end {
     bool cut;                 /* something was dropped */
 };
 
-/* Parks until the program has ended. At the deadline it is killed: UMBEL_TIMEOUT, with what it had written so far.
- * UMBEL_NOT_FOUND: there is no such program; UMBEL_SYSTEM: errno says why. What it leaves running is not waited for. */
+/* Parks until the program has ended. At the deadline it is killed: UMBEL_TIMEOUT, with what it had written so
+ * far. UMBEL_NOT_FOUND: there is no such program; UMBEL_SYSTEM: errno says why. What it leaves running is not
+ * waited for. */
 int co_program_run(const struct co_program *program, double deadline, struct co_program_end *end);
 
 #endif

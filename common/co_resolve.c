@@ -1,5 +1,5 @@
-/* co_resolve.c: names to addresses, on libuv's threads. A look-up cannot be taken back once it has begun: who gives up
- * waiting leaves it behind, and it frees itself. */
+/* co_resolve.c: names to addresses, on libuv's threads. A look-up cannot be taken back once it has begun: who
+ * gives up waiting leaves it behind, and it frees itself. */
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -63,8 +63,8 @@ static int look_up(const char *host, const char *port, const struct addrinfo *hi
         return UMBEL_NO_MEMORY;
     lookup->request.data = lookup;
     lookup->waiter = co_self();
-    int status = uv_getaddrinfo(co_scheduler_loop(co_scheduler_of(co_self())), &lookup->request, on_found, host, port,
-                                hints);
+    int status = uv_getaddrinfo(co_scheduler_loop(co_scheduler_of(co_self())), &lookup->request, on_found,
+                                host, port, hints);
     if (status) {
         free(lookup);
         return code_of(status);

@@ -1,5 +1,6 @@
-/* co_socket.c: connecting, reading, writing. See co_socket.h. Each operation is tried first and parks only when the kernel
- * has nothing yet; a coroutine whose peer is always faster gives the others a turn now and then. */
+/* co_socket.c: connecting, reading, writing. See co_socket.h. Each operation is tried first and parks only
+ * when the kernel has nothing yet; a coroutine whose peer is always faster gives the others a turn now and
+ * then. */
 #include "common/co_socket.h"
 
 #include <errno.h>
@@ -115,7 +116,8 @@ int co_read(int fd, void *data, size_t size, double deadline, size_t *got)
     bool is_socket = true;
     int code = UMBEL_OK;
     for (;;) {
-        ssize_t done = is_socket ? recv(fd, data, size, MSG_DONTWAIT) : read_other(fd, data, size, deadline, &code);
+        ssize_t done =
+            is_socket ? recv(fd, data, size, MSG_DONTWAIT) : read_other(fd, data, size, deadline, &code);
         if (done >= 0) {
             *got = (size_t)done;
             note_eager();

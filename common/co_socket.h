@@ -1,5 +1,6 @@
-/* co_socket.h: names, connections, bytes: each call parks until it is done or its deadline has passed. Descriptors may be
- * blocking ones: nothing here waits in the kernel. All from a coroutine; UMBEL_SYSTEM leaves its reason in errno. */
+/* co_socket.h: names, connections, bytes: each call parks until it is done or its deadline has passed.
+ * Descriptors may be blocking ones: nothing here waits in the kernel. All from a coroutine; UMBEL_SYSTEM
+ * leaves its reason in errno. */
 #ifndef COMMON_CO_SOCKET_H
 #define COMMON_CO_SOCKET_H
 

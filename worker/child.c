@@ -200,9 +200,15 @@ static _Noreturn void serve(struct child *child)
 
 /* ---- birth ---- */
 
+/* A signal handler has no argument of ours. */
+static struct umbel_task *the_task;
+
+/* It ends a system call that waits by coming at all. */
 static void wake(int signal_number)
 {
-    (void)signal_number; /* it only ends a wait */
+    (void)signal_number;
+    if (the_task)
+        task_poke(the_task);
 }
 
 static void announce_ready(struct child *child, const char *why)
@@ -240,5 +246,6 @@ void child_run(const struct registry *registry, struct child_page *page, const c
     buffer_init(&child.input, FRAME_SIZE_MAX + READ_SIZE);
     start_hooks(&child);
     task_init(&child.task, &child.port, registry, worker_name, child.user);
+    the_task = &child.task;
     serve(&child);
 }

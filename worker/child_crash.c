@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "common/co.h"
 #include "worker/child_crash.h"
 #include "worker/elf_name.h"
 
@@ -34,6 +35,7 @@ __attribute__((noinline)) static void write_down(struct child_crash *crash, int 
 {
     crash->signal = signal_number;
     crash->fault = fault;
+    crash->overflow = co_overflow_at(fault);
     int depth = backtrace(crash->address, CHILD_CRASH_DEPTH);
     atomic_store(&crash->depth, depth);
 }
@@ -110,6 +112,8 @@ void crash_describe(const struct child_page *page, struct buffer *out)
     buffer_format(out, "%s", strsignal(crash->signal));
     if (crash->signal == SIGSEGV || crash->signal == SIGBUS)
         buffer_format(out, " at address %p", crash->fault);
+    if (crash->overflow)
+        buffer_format(out, ": a coroutine overflowed its stack of %zu KiB", crash->overflow >> 10);
     buffer_text(out, ", innermost call first:\n");
     for (int i = HANDLER_FRAMES; i < depth; i++) {
         int first = i;

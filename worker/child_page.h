@@ -33,6 +33,7 @@ struct child_crash {
     _Atomic int depth; /* addresses below; 0 = no crash was noted */
     int signal;
     void *fault;
+    size_t overflow; /* the stack of this size was full; 0 = it was something else */
     void *address[CHILD_CRASH_DEPTH];
 };
 

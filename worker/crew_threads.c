@@ -160,6 +160,7 @@ static void threads_interrupt(struct crew_seat *seat)
     int wake_signal = seat->crew->options.wake_signal;
     member->woken = true;
     pthread_cond_signal(&member->wake);
+    task_poke(&seat->task);
     if (wake_signal)
         pthread_kill(member->thread, wake_signal);
 }

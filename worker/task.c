@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "common/clock.h"
+#include "common/co.h"
 #include "common/str.h"
 #include "worker/task.h"
 
@@ -63,7 +64,9 @@ uint64_t task_run(struct umbel_task *task, const struct task_call *call, struct 
     if (!call->def) {
         task_read_envelope(task);
     } else if (task_open_body(task)) {
+        task_co_begin(task);
         call->def->run(task);
+        task_co_end(task);
         task_settle_silence(task);
     }
     if (task->outcome.kind == OUTCOME_SUCCESS || task->outcome.kind == OUTCOME_READ)
@@ -166,11 +169,6 @@ bool task_interrupted(struct umbel_task *task)
     return task->call->soft_time_limit > 0 && task_time_left(task) <= 0;
 }
 
-bool umbel_interrupted(const umbel_task *task)
-{
-    return task_interrupted((struct umbel_task *)(uintptr_t)task);
-}
-
 /* Waits at most `seconds`. SIGUSR1 means "look again"; it is let in only while we wait, so none is missed. */
 static void doze(const struct umbel_task *task, double seconds, const sigset_t *open)
 {
@@ -191,6 +189,8 @@ int umbel_sleep(umbel_task *task, double seconds)
     double end = clock_mono() + seconds;
     sigset_t closed, before, open;
     int code = UMBEL_OK;
+    if (co_self())
+        return task_co_sleep(task, seconds);
     sigemptyset(&closed);
     sigaddset(&closed, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &closed, &before);

@@ -12,6 +12,7 @@
 #include "common/codec.h"
 #include "common/message.h"
 #include "worker/pool.h"
+#include "worker/task_co.h"
 
 /* Longest body that is decoded, and longest result that is given back. */
 #define TASK_BODY_MAX (64u << 20)
@@ -55,6 +56,8 @@ struct umbel_task {
     bool settled; /* the first outcome was given */
     bool saw_cancel;
     struct outcome outcome;
+
+    struct task_co co; /* what it waits on */
 };
 
 /* `registry`: where a task that calls others (celery.starmap) finds them; NULL: nowhere. */

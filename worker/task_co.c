@@ -93,7 +93,7 @@ int task_co_wait(struct umbel_task *task, double timeout, double *deadline)
     return co_stopping() ? UMBEL_TIMEOUT : UMBEL_OK;
 }
 
-int umbel_sleep(umbel_task *task, double seconds)
+int task_co_sleep(struct umbel_task *task, double seconds)
 {
     double deadline;
     int code = task_co_wait(task, fmax(seconds, 0), &deadline);
