@@ -147,15 +147,13 @@ static void on_returned(void *self)
     copy_end();
 }
 
-/* One bell for what ends together: with coroutines at the end of the turn, with threads when nobody waits to
- * run, and in any case once the oldest frame has waited long enough. */
+/* Coroutines: one bell for what ends in one turn of the loop, unless the oldest frame has waited long enough.
+ * Threads: at once; as long as the parent has not looked, that is no system call. */
 static void announce(struct child_crew *child, uint64_t now_ns)
 {
-    if (now_ns - child->wire.unannounced >= WIRE_ANNOUNCE_NS)
-        wire_bell(&child->wire);
-    else if (child->has_loop)
+    if (child->has_loop && now_ns - child->wire.unannounced < WIRE_ANNOUNCE_NS)
         loop_mark(&child->loop, &child->turn);
-    else if (crew_waiting(child->crew) == 0)
+    else
         wire_bell(&child->wire);
 }
 

@@ -215,14 +215,6 @@ void crew_limit(struct crew *crew, uint32_t limit)
     pthread_mutex_unlock(&crew->lock);
 }
 
-uint32_t crew_waiting(struct crew *crew)
-{
-    pthread_mutex_lock(&crew->lock);
-    uint32_t waiting = crew->waiting;
-    pthread_mutex_unlock(&crew->lock);
-    return waiting;
-}
-
 bool crew_close(struct crew *crew, double seconds)
 {
     struct crew_seat *seat;

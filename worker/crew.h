@@ -78,8 +78,6 @@ void crew_nudge(struct crew *crew, struct crew_job *job);
 void crew_release(struct crew *crew, struct crew_job *job);
 /* So many at once from now on; those that run go on. */
 void crew_limit(struct crew *crew, uint32_t limit);
-/* Jobs given and not started. Any thread. */
-uint32_t crew_waiting(struct crew *crew);
 /* Ends it when nothing runs any more, waiting for that at most `seconds` (threads; a crew of coroutines runs
  * on the caller's thread and is not waited for). True: freed. False: a job does not end; the crew and what
  * its events use must stay until the process is over. Jobs that had not started are forgotten. */

@@ -174,6 +174,8 @@ static uint64_t period_of(const struct slot *slot, uint32_t running)
     for (const struct note *note = slot->jobs.first; note; note = note->next)
         if (note->job->time_limit > 0 || note->job->soft_time_limit > 0 || note->kill_at > 0)
             return WATCH_LIMIT_MS;
+    if (slot->dropped)
+        return WATCH_MEMORY_MS;
     return slot->pool->options.max_memory_per_child && slot->touched ? WATCH_MEMORY_MS / 2 : 0;
 }
 
@@ -190,5 +192,6 @@ void crew_watch(struct slot *slot)
     if (over)
         judge_memory(slot, running, over);
     watch_condemned(slot);
+    output_watch(slot);
     slot->crew.period = period_of(slot, running);
 }

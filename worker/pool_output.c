@@ -51,6 +51,12 @@ static bool allowed(struct slot *slot, struct note *note)
     return false;
 }
 
+void output_watch(struct slot *slot)
+{
+    if (slot->dropped && loop_now(slot->pool->loop) - slot->lines_since >= 1000)
+        tell_dropped(slot, NULL);
+}
+
 /* ---- lines ---- */
 
 static void end_line(struct slot *slot, struct output *out, struct note *note)

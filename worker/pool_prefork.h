@@ -259,6 +259,8 @@ size_t watch_memory_over(struct slot *slot);
 bool output_open(struct slot *slot, int which, int fd);
 /* Bytes that the child (or a read) brought, written by `note`. */
 void output_feed(struct slot *slot, int which, struct note *note, umbel_str bytes);
+/* Of a crew, whose lines belong to no job: tells what was dropped in a second that is over. */
+void output_watch(struct slot *slot);
 /* The job is over: what it left without a newline is a line. */
 void output_end_job(struct slot *slot, struct note *note);
 /* The child is gone: reads what is left, belonging to `note`, and closes. */

@@ -48,6 +48,7 @@ static void on_finished(void *self, struct job *job, const struct outcome *outco
     mine->pid = outcome->pid;
     mine->signal = outcome->signal;
     mine->exit_code = outcome->exit_code;
+    mine->innocent = outcome->innocent;
     mine->memory_peak = outcome->memory_peak;
     mine->cpu_seconds = outcome->cpu_seconds;
     mine->order = rig->finished++;
@@ -125,6 +126,24 @@ static void on_clock(uv_timer_t *timer)
     check(timer->data);
 }
 
+static const struct rig_can abilities[] = {
+    {.pool = "prefork", .lines_of_jobs = true, .kill_one = true, .wake_calls = true},
+    {.pool = "solo"},
+    {.pool = "threads", .wake_calls = true},
+    {.pool = "coroutines"},
+    {.pool = "local_threads"},
+    {.pool = "local_coroutines"},
+};
+
+static const struct rig_can *abilities_of(const char *pool)
+{
+    for (size_t i = 0; i < sizeof abilities / sizeof *abilities; i++)
+        if (strcmp(abilities[i].pool, pool) == 0)
+            return &abilities[i];
+    cr_assert_fail("no row for pool %s", pool);
+    return NULL;
+}
+
 struct rig *rig_open(const char *name, const struct pool_options *options)
 {
     struct rig *rig = calloc(1, sizeof *rig);
@@ -144,6 +163,7 @@ struct rig *rig_open(const char *name, const struct pool_options *options)
     rig->options.worker_name = "test@here";
     rig->options.fork_server = rig->server;
     rig->options.registry = rig->registry;
+    rig->can = abilities_of(name);
     if (strncmp(name, "local_", 6) == 0) {
         rig->options.in_process = true;
         name += 6;

@@ -20,10 +20,19 @@ struct rig_job {
     size_t value_size;
     double retry_after, runtime;
     int pid, signal, exit_code;
+    bool innocent;
     size_t memory_peak;
     double cpu_seconds;
     int order; /* finished as the n-th */
     double finished_at;
+};
+
+/* What a pool states that it can do; tests assert both answers. */
+struct rig_can {
+    const char *pool;
+    bool lines_of_jobs; /* what a task writes to stdout is known to be its */
+    bool kill_one;      /* a task can be killed without another one */
+    bool wake_calls;    /* a system call that blocks ends at the soft limit */
 };
 
 struct rig_line {
@@ -38,6 +47,7 @@ struct rig {
     struct fork_server *server;
     struct pool *pool;
     struct pool_options options;
+    const struct rig_can *can;
     uv_timer_t clock;
     int finished, rooms, ended, progress;
     char progress_value[64], ended_why[300];

@@ -95,6 +95,16 @@ UMBEL_TASK(crash, "crash")
     *(volatile int *)nowhere = 1;
 }
 
+UMBEL_TASK(crash_soon, "crash_soon")
+{
+    volatile uintptr_t nowhere = 8;
+    double seconds = 0;
+    if (umbel_args(task, &seconds))
+        return;
+    umbel_sleep(task, seconds / 2);
+    *(volatile int *)nowhere = 1;
+}
+
 UMBEL_TASK(abort_task, "abort")
 {
     (void)task;
@@ -233,12 +243,15 @@ UMBEL_TASK(mark, "mark")
 }
 
 #define ROW(name) &umbel_def_##name
-static const umbel_task_def *const tasks[] = {
-    ROW(add),      ROW(forks),           ROW(mark),       ROW(noop),    ROW(silent),          ROW(fail),
-    ROW(again),    ROW(context),         ROW(chatty),     ROW(flood),   ROW(speak_then_wait), ROW(progress),
-    ROW(die),      ROW(crash),           ROW(abort_task), ROW(leave),   ROW(overflow),        ROW(loop_task),
-    ROW(nap),      ROW(deaf_nap),        ROW(polite),     ROW(balloon), ROW(large),           ROW(orphan),
-    ROW(bad_text), ROW(forks_and_speaks)};
+static const umbel_task_def *const tasks[] = {ROW(add),      ROW(forks),           ROW(mark),
+                                              ROW(noop),     ROW(silent),          ROW(fail),
+                                              ROW(again),    ROW(context),         ROW(chatty),
+                                              ROW(flood),    ROW(speak_then_wait), ROW(progress),
+                                              ROW(die),      ROW(crash),           ROW(abort_task),
+                                              ROW(leave),    ROW(overflow),        ROW(loop_task),
+                                              ROW(nap),      ROW(deaf_nap),        ROW(polite),
+                                              ROW(balloon),  ROW(large),           ROW(orphan),
+                                              ROW(bad_text), ROW(crash_soon),      ROW(forks_and_speaks)};
 
 static int start(void **user, char why[200])
 {
