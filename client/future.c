@@ -153,6 +153,7 @@ static struct ending ending_of(enum result_state state)
     case RESULT_STARTED:
     case RESULT_CUSTOM:
         return (struct ending){UMBEL_STATE_STARTED, UMBEL_OK};
+    case RESULT_PART:
     case RESULT_PENDING:
         break;
     }

@@ -10,8 +10,8 @@
 
 static const char *const state_names[] = {
     [RESULT_PENDING] = "PENDING", [RESULT_STARTED] = "STARTED", [RESULT_RETRY] = "RETRY",
-    [RESULT_CUSTOM] = "CUSTOM",   [RESULT_SUCCESS] = "SUCCESS", [RESULT_FAILURE] = "FAILURE",
-    [RESULT_REVOKED] = "REVOKED",
+    [RESULT_PART] = "UMBEL_PART", [RESULT_CUSTOM] = "CUSTOM",   [RESULT_SUCCESS] = "SUCCESS",
+    [RESULT_FAILURE] = "FAILURE", [RESULT_REVOKED] = "REVOKED",
 };
 
 const char *result_state_name(enum result_state state)
@@ -66,10 +66,19 @@ static void write_date(enum codec codec, struct buffer *out, double when)
     write_text_or_null(codec, out, date);
 }
 
+static void write_run(enum codec codec, struct buffer *out, uint32_t index, const struct result_parts *parts)
+{
+    codec_key(codec, out, index, STR("run"));
+    write_text(codec, out, parts->run);
+    codec_key(codec, out, index + 1, parts->state == RESULT_PART ? STR("part") : STR("parts"));
+    codec_row(codec)->integer(out, parts->part);
+}
+
 int result_write(enum codec codec, struct buffer *out, const struct result_parts *parts)
 {
-    bool has_group = parts->group.size > 0, has_parent = parts->parent_id.size > 0;
-    uint32_t count = 6u + has_group + has_parent, index = 5;
+    bool has_group = parts->group.size > 0, has_parent = parts->parent_id.size > 0,
+         has_run = parts->run.size > 0;
+    uint32_t count = 6u + has_group + has_parent + (has_run ? 2 : 0), index = 5;
     umbel_str status = parts->state == RESULT_CUSTOM ? parts->custom : str_of(state_names[parts->state]);
     codec_open_map(codec, out, count);
     codec_key(codec, out, 0, STR("status"));
@@ -91,8 +100,10 @@ int result_write(enum codec codec, struct buffer *out, const struct result_parts
         codec_key(codec, out, index++, STR("parent_id"));
         write_text(codec, out, parts->parent_id);
     }
-    codec_key(codec, out, index, STR("task_id"));
+    codec_key(codec, out, index++, STR("task_id"));
     write_text(codec, out, parts->id);
+    if (has_run)
+        write_run(codec, out, index, parts);
     codec_close_map(codec, out);
     return out->failed ? UMBEL_NO_MEMORY : UMBEL_OK;
 }

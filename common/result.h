@@ -7,7 +7,7 @@
 
 #include "common/codec.h"
 
-enum result_state { RESULT_PENDING, RESULT_STARTED, RESULT_RETRY, RESULT_CUSTOM, RESULT_SUCCESS, RESULT_FAILURE, RESULT_REVOKED };
+enum result_state { RESULT_PENDING, RESULT_STARTED, RESULT_RETRY, RESULT_PART, RESULT_CUSTOM, RESULT_SUCCESS, RESULT_FAILURE, RESULT_REVOKED };
 
 static inline bool result_terminal(enum result_state state)
 {
@@ -23,6 +23,9 @@ struct result_parts {
     umbel_str traceback; /* text; empty = null */
     umbel_str group, parent_id;
     double done_at; /* seconds since the epoch; 0 = null */
+    /* A run that gave partial results. Of RESULT_PART: which one this is, from 0; else how many there are. */
+    umbel_str run; /* empty = none: then nothing of this is written */
+    uint32_t part;
 };
 /* Appends the map. UMBEL_OK or UMBEL_NO_MEMORY. */
 int result_write(enum codec codec, struct buffer *out, const struct result_parts *parts);
@@ -36,7 +39,10 @@ struct result_view {
     umbel_str custom;
     const umbel_value *value;
     umbel_str error_type, error_module, error_message, traceback;
+    const umbel_value *map; /* all of it */
 };
+/* Run and number of a part, or run and count of the parts that a result has; false: it has none. */
+bool result_read_part(const struct result_view *view, umbel_str *run, uint32_t *part);
 /* Only state and id, without decoding the value: cheap enough for every notice. UMBEL_OK or UMBEL_BAD_MESSAGE, the
  * latter also for an id that JSON has to escape (it is no ASCII): result_read decodes that. `id` is borrowed from `stored`. */
 int result_peek(umbel_str stored, enum result_state *state, umbel_str *id);

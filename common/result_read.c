@@ -10,8 +10,8 @@
 
 static enum result_state state_of(umbel_str name)
 {
-    static const enum result_state states[] = {RESULT_SUCCESS, RESULT_FAILURE, RESULT_REVOKED,
-                                               RESULT_STARTED, RESULT_RETRY,   RESULT_PENDING};
+    static const enum result_state states[] = {RESULT_SUCCESS, RESULT_FAILURE, RESULT_REVOKED, RESULT_STARTED,
+                                               RESULT_RETRY,   RESULT_PENDING, RESULT_PART};
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         if (str_equal(name, str_of(result_state_name(states[i]))))
             return states[i];
@@ -176,10 +176,23 @@ int result_read(struct arena *arena, umbel_str stored, struct result_view *view)
     view->state = state_of(status);
     if (view->state == RESULT_CUSTOM)
         view->custom = status;
+    view->map = map;
     view->id = value_text(map, "task_id");
     view->value = umbel_value_find(map, "result");
     view->traceback = value_text(map, "traceback");
     bool is_error =
         view->state == RESULT_FAILURE || view->state == RESULT_REVOKED || view->state == RESULT_RETRY;
     return is_error && !read_error(arena, view) ? UMBEL_NO_MEMORY : UMBEL_OK;
+}
+
+bool result_read_part(const struct result_view *view, umbel_str *run, uint32_t *part)
+{
+    int64_t number;
+    *run = value_text(view->map, "run");
+    const char *key = view->state == RESULT_PART ? "part" : "parts";
+    if (!run->size || umbel_value_int(umbel_value_find(view->map, key), &number) != UMBEL_OK || number < 0 ||
+        number > UINT32_MAX)
+        return false;
+    *part = (uint32_t)number;
+    return true;
 }

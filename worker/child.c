@@ -17,6 +17,7 @@
 #include "worker/child_crash.h"
 #include "worker/child_wire.h"
 #include "worker/fork_process.h"
+#include "worker/part_window.h"
 #include "worker/task.h"
 
 #define READ_SIZE (64u << 10)
@@ -29,8 +30,9 @@ struct child {
     struct umbel_task task;
     struct task_port port;
     void *user;
-    uint32_t number; /* of the job that runs; 0 = none */
-    uint64_t now;    /* end of the last job; 0 = look at the clock */
+    _Atomic uint64_t parts_given; /* bytes, of partial results */
+    uint32_t number;              /* of the job that runs; 0 = none */
+    uint64_t now;                 /* end of the last job; 0 = look at the clock */
 };
 
 /* ---- the task's port ---- */
@@ -52,6 +54,18 @@ static void port_progress(void *self, umbel_str value)
         return;
     wire_send(&child->wire, &(struct frame_pieces){FRAME_PROGRESS, child->number, {value}});
     wire_bell(&child->wire);
+}
+
+static int port_part(void *self, umbel_str value)
+{
+    struct child *child = self;
+    if (copy_here())
+        return UMBEL_OK;
+    if (!part_window_enter(&child->parts_given, &child->wire.page->parts_taken, value.size, PART_WINDOW))
+        return UMBEL_BUSY;
+    wire_send(&child->wire, &(struct frame_pieces){FRAME_PART, child->number, {value}});
+    wire_bell(&child->wire);
+    return UMBEL_OK;
 }
 
 static bool port_cancelled(void *self)
@@ -236,8 +250,11 @@ void child_run(const struct registry *registry, struct child_page *page, const c
     if (page->plan.crew)
         child_crew_run(registry, page, worker_name);
     struct child child = {.registry = registry, .wire = {page, 0}};
-    child.port = (struct task_port){
-        .say = port_say, .progress = port_progress, .cancelled = port_cancelled, .self = &child};
+    child.port = (struct task_port){.say = port_say,
+                                    .progress = port_progress,
+                                    .part = port_part,
+                                    .cancelled = port_cancelled,
+                                    .self = &child};
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = wake}, NULL); /* no SA_RESTART */
     crash_watch(page);
     copy_watch();

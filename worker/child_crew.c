@@ -18,6 +18,7 @@
 #include "worker/child_wire.h"
 #include "worker/crew.h"
 #include "worker/fork_process.h"
+#include "worker/part_window.h"
 
 #define READ_SIZE (64u << 10)
 
@@ -36,6 +37,8 @@ struct child_crew {
     struct buffer input;
     void *user;
     struct crew *crew;
+
+    _Atomic uint64_t parts_given; /* bytes, of partial results */
 
     pthread_mutex_t lock; /* of all below */
     struct child_wire wire;
@@ -194,12 +197,23 @@ static void on_progress(void *self, struct crew_job *run, umbel_str value)
     tell(self, &(struct frame_pieces){FRAME_PROGRESS, item->number, {value}});
 }
 
+static int on_part(void *self, struct crew_job *run, umbel_str value)
+{
+    struct child_crew *child = self;
+    const struct item *item = run->owner;
+    if (!part_window_enter(&child->parts_given, &child->page->parts_taken, value.size, PART_WINDOW))
+        return UMBEL_BUSY;
+    tell(child, &(struct frame_pieces){FRAME_PART, item->number, {value}});
+    return UMBEL_OK;
+}
+
 static const struct crew_events crew_calls = {.claim = on_claim,
                                               .open = on_open,
                                               .returned = on_returned,
                                               .done = on_done,
                                               .say = on_say,
-                                              .progress = on_progress};
+                                              .progress = on_progress,
+                                              .part = on_part};
 
 /* ---- what the parent says ---- */
 

@@ -52,6 +52,7 @@ struct child_page {
     _Atomic uint32_t output_lock;            /* 1: held */
     _Alignas(64) _Atomic uint32_t ring_head; /* bytes ever read; the parent's */
     _Atomic uint32_t cancelled;              /* number of the job that was asked to stop */
+    _Atomic uint64_t parts_taken;            /* bytes of partial results that are stored; the parent's */
     struct child_crash crash;
     struct child_plan plan;
     _Alignas(64) uint8_t ring[CHILD_RING_SIZE];

@@ -41,6 +41,7 @@ static void settle(struct consumer *consumer, struct request *req, enum settle h
         request_set_give(&consumer->requests, twin);
     }
     settle_tag(consumer, req, how);
+    consumer_run_over(consumer, req);
     if (req->marked && consumer->backend)
         consumer->backend->ops->end_mark(consumer->backend, req->msg.id);
     request_set_give(&consumer->requests, req);
@@ -68,9 +69,11 @@ void consumer_hand_back(struct consumer *consumer, struct request *req)
 /* ---- the end of a task
  * ------------------------------------------------------------------------------------------ */
 
-static void store(struct consumer *consumer, struct request *req)
+void consumer_store(struct consumer *consumer, struct request *req)
 {
     req->state = REQUEST_STORING;
+    if (consumer_parts_first(req))
+        return;
     if (!consumer->backend_up) {
         request_list_add(&consumer->waiting, req);
         return;
@@ -80,6 +83,7 @@ static void store(struct consumer *consumer, struct request *req)
         .payload = {(const char *)buffer_head(&req->payload), buffer_length(&req->payload)},
         .terminal = result_terminal(req->ending.state),
         .overwrite_terminal = req->replayed,
+        .has_parts = req->run != NULL,
         .reply_channel = request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
     consumer->backend->ops->store(consumer->backend, &what, (uint64_t)(uintptr_t)req);
 }
@@ -108,7 +112,7 @@ static void post(struct consumer *consumer, struct request *req)
 static void conclude(struct consumer *consumer, struct request *req)
 {
     if (req->ending.store)
-        store(consumer, req);
+        consumer_store(consumer, req);
     else if (req->ending.send != SEND_NOTHING)
         post(consumer, req);
     else
@@ -141,12 +145,13 @@ static void look_up(struct consumer *consumer, struct request *req)
 void consumer_ask_again(struct consumer *consumer)
 {
     struct request_list list = consumer->waiting;
+    consumer_parts_again(consumer);
     if (!list.first)
         return;
     request_list_init(&consumer->waiting);
     for (struct request *req; (req = request_list_take(&list));) {
         if (req->state == REQUEST_STORING)
-            store(consumer, req);
+            consumer_store(consumer, req);
         else if (req->losses != consumer->losses || consumer->phase != PHASE_WORKING)
             consumer_hand_back(consumer, req);
         else
@@ -161,17 +166,22 @@ void consumer_again(uv_timer_t *timer)
 
 /* The answer was no, or none: kept until the back end is up, or after a pause that grows while it is up and
  * refuses. */
-static void keep(struct consumer *consumer, struct request *req, int code, const char *why)
+void consumer_refused(struct consumer *consumer, int code, const char *why)
 {
     if (code == UMBEL_BACKEND_REFUSED && consumer->refusals++ == 0)
         log_line(consumer->log, UMBEL_ERROR, "worker",
                  "the result backend refuses: %s; results are kept and their tasks stay unacknowledged until "
                  "it takes them",
                  why && *why ? why : umbel_strerror(code));
-    request_list_add(&consumer->waiting, req);
     double pause = fmin(AGAIN_MAX, 0.25 * (double)(1 << (consumer->refusals < 6 ? consumer->refusals : 6)));
     if (!uv_is_active((uv_handle_t *)&consumer->again_timer))
         uv_timer_start(&consumer->again_timer, consumer_again, (uint64_t)(pause * 1000), 0);
+}
+
+static void keep(struct consumer *consumer, struct request *req, int code, const char *why)
+{
+    request_list_add(&consumer->waiting, req);
+    consumer_refused(consumer, code, why);
 }
 
 static void taken(struct consumer *consumer)
@@ -187,6 +197,10 @@ void consumer_stored(void *self, uint64_t token, int code, const char *why)
     struct request *req = (struct request *)(uintptr_t)token;
     if (!req)
         return; /* a progress: nothing hangs on it */
+    if (consumer_is_part(token)) {
+        consumer_part_stored(consumer, token, code, why);
+        return;
+    }
     if (code == UMBEL_BACKEND_AWAY || code == UMBEL_BACKEND_REFUSED) {
         keep(consumer, req, code, why);
         return;
@@ -373,6 +387,7 @@ void consumer_finished(void *self, struct job *job, const struct outcome *outcom
     if (verdict.kind == VERDICT_END) {
         end(consumer, req, &verdict, outcome);
     } else if (verdict.kind == VERDICT_RUN) {
+        consumer_run_over(consumer, req);
         req->state = REQUEST_READY;
         request_list_add(&consumer->ready, req);
         loop_mark(consumer->options.loop,

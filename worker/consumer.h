@@ -63,6 +63,7 @@ struct consumer {
     struct request_set requests;
     struct request_list ready, waiting; /* for room in the pool; for the back end */
     struct request *held;               /* by due time */
+    struct run *runs;                   /* whose partial results are not all stored (consumer_parts.c) */
     struct postbox postbox;
     struct flow flow;
     struct buffer text, scratch; /* of one decision; of one progress */

@@ -294,6 +294,7 @@ const struct pool_events consumer_pool_events = {
     .finished = consumer_finished,
     .said = on_said,
     .progress = on_progress,
+    .part = consumer_part,
     .room = on_pool_room,
     .child_ended = on_child_ended,
     .stopped = on_pool_stopped,
@@ -374,6 +375,7 @@ void consumer_fini(struct consumer *consumer)
     uv_close((uv_handle_t *)&consumer->again_timer, NULL);
     postbox_fini(&consumer->postbox);
     flow_fini(&consumer->flow);
+    consumer_drop_runs(consumer);
     request_set_fini(&consumer->requests);
     revoked_fini(&consumer->revoked);
     free(consumer->tasks);

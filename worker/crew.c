@@ -23,6 +23,12 @@ static void port_progress(void *self, umbel_str value)
     seat->crew->events.progress(seat->crew->self, seat->job, value);
 }
 
+static int port_part(void *self, umbel_str value)
+{
+    struct crew_seat *seat = self;
+    return seat->crew->events.part(seat->crew->self, seat->job, value);
+}
+
 static bool port_cancelled(void *self)
 {
     const struct crew_seat *seat = self;
@@ -39,6 +45,7 @@ static struct crew_seat *seat_make(struct crew *crew)
     seat->crew = crew;
     seat->port = (struct task_port){.say = port_say,
                                     .progress = port_progress,
+                                    .part = port_part,
                                     .cancelled = port_cancelled,
                                     .self = seat,
                                     .doze = crew->ops->doze};

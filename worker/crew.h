@@ -48,6 +48,8 @@ struct crew_events {
     void (*done)(void *self, struct crew_job *job, const struct outcome *outcome);
     void (*say)(void *self, struct crew_job *job, umbel_level level, umbel_str line);
     void (*progress)(void *self, struct crew_job *job, umbel_str value);
+    /* A part of its result: as task_port.part. */
+    int (*part)(void *self, struct crew_job *job, umbel_str value);
 };
 
 struct crew_options {

@@ -22,7 +22,7 @@ enum frame_kind {
     FRAME_WAIT,      /* child: tell me a result (not carried out yet) */
     FRAME_RESULT,    /* parent: here it is (not carried out yet) */
     FRAME_PROGRESS,  /* child: an encoded meta for state PROGRESS */
-    FRAME_PART,      /* child: a part of a streamed result (not carried out yet) */
+    FRAME_PART,      /* child: an encoded part of the result */
     FRAME_LOG,       /* child: a line of umbel_log. A level byte, then the text */
     FRAME_OUTPUT,    /* child: what a job wrote. A byte 1 (stdout) or 2 (stderr), then the bytes */
     FRAME_REVOKE,    /* parent: forget a submitted job (not carried out yet) */

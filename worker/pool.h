@@ -65,6 +65,8 @@ struct pool_events {
     void (*said)(void *self, struct job *job, int pid, umbel_level level, umbel_str line);
     /* PROGRESS meta, encoded in job->result_codec. */
     void (*progress)(void *self, struct job *job, umbel_str value);
+    /* A part of its result, encoded likewise; `source` for part_taken, which must follow for each. */
+    void (*part)(void *self, struct job *job, umbel_str value, uint64_t source);
     void (*room)(void *self); /* a slot came free: dispatch more */
     void (*child_ended)(void *self, int pid, int signal, int exit_code,
                         const char *why); /* for the log; not an error when recycled */
@@ -111,6 +113,9 @@ struct pool_ops {
     /* Asks a running job to stop: flag and, after `kill_after` seconds (>= 0), SIGKILL; OUTCOME_CANCELLED
      * comes. */
     void (*cancel)(struct pool *pool, struct job *job, double kill_after);
+    /* So many bytes of parts from there are stored or given up: their task may give more. Any time, also
+     * after the job's end; what has no meaning any more is ignored. */
+    void (*part_taken)(struct pool *pool, uint64_t source, size_t size);
     int (*resize)(struct pool *pool, int concurrency);
     void (*stats)(const struct pool *pool, struct pool_stats *stats);
     /* Ends the children: idle ones at once, busy ones as they finish; after `grace` seconds they are killed

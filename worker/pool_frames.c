@@ -112,6 +112,28 @@ static void on_ready(struct slot *slot, umbel_str why)
     prefork_settle_soon(pool);
 }
 
+/* Parts of a page's child: a slot's next child has another pid. */
+static uint64_t source_of(const struct slot *slot)
+{
+    return (uint64_t)slot->index << 32 | (uint32_t)slot->pid;
+}
+
+static void on_part(struct slot *slot, struct note *note, umbel_str value)
+{
+    struct prefork *pool = slot->pool;
+    if (note)
+        pool->events->part(pool->self, note->job, value, source_of(slot));
+    else
+        atomic_fetch_add(&slot->page->parts_taken, value.size);
+}
+
+void slot_part_taken(struct prefork *pool, uint64_t source, size_t size)
+{
+    struct slot *slot = &pool->slots[source >> 32];
+    if (slot->pid && source_of(slot) == source)
+        atomic_fetch_add(&slot->page->parts_taken, size);
+}
+
 static void on_frame(struct slot *slot, const struct frame *frame)
 {
     struct prefork *pool = slot->pool;
@@ -129,6 +151,9 @@ static void on_frame(struct slot *slot, const struct frame *frame)
     case FRAME_PROGRESS:
         if (note)
             pool->events->progress(pool->self, note->job, frame->payload);
+        break;
+    case FRAME_PART:
+        on_part(slot, note, frame->payload);
         break;
     case FRAME_READY:
         on_ready(slot, frame->payload);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "common/clock.h"
 #include "common/str.h"
+#include "worker/part_window.h"
 #include "worker/registry.h"
 
 #define LOOK_AHEAD_DEFAULT 64
@@ -23,14 +24,14 @@
 #define LAST_WORD_SECONDS 0.1 /* between being asked to end and being left behind, at a stop */
 #define CLOSE_SECONDS 5       /* threads that have nothing to do need moments */
 
-enum post_kind { POST_FINISHED, POST_SAID, POST_PROGRESS };
+enum post_kind { POST_FINISHED, POST_SAID, POST_PROGRESS, POST_PART };
 
 /* Something a member tells the loop. */
 struct post {
     enum post_kind kind;
     struct note *note;
     umbel_level level;
-    umbel_str text; /* of SAID and PROGRESS: behind this struct, which is then malloc's */
+    umbel_str text; /* of SAID, PROGRESS and PART: behind this struct, which is then malloc's */
     struct post *next;
 };
 
@@ -66,6 +67,8 @@ struct local {
     bool room_due, refused_due, stopping, last_word, stopped;
     double stop_at;
 
+    _Atomic uint64_t parts_given, parts_taken; /* bytes, of partial results */
+
     pthread_mutex_t lock; /* of posts */
     struct post *posts, **posts_end;
     bool deaf; /* the pool is gone, threads are not */
@@ -97,17 +100,19 @@ static void post(struct local *pool, struct post *item)
         free(item);
 }
 
-static void post_text(struct crew_job *run, enum post_kind kind, umbel_level level, umbel_str text)
+/* False: out of memory. */
+static bool post_text(struct crew_job *run, enum post_kind kind, umbel_level level, umbel_str text)
 {
     struct note *note = run->owner;
     struct post *item = malloc(sizeof *item + text.size);
     if (!item)
-        return;
+        return false;
     *item = (struct post){.kind = kind, .note = note, .level = level};
     item->text = (umbel_str){(const char *)(item + 1), text.size};
     if (text.size)
         memcpy(item + 1, text.data, text.size);
     post(note->pool, item);
+    return true;
 }
 
 static bool on_claim(void *self, struct crew_job *run, uint64_t now_ns)
@@ -146,8 +151,23 @@ static void on_progress(void *self, struct crew_job *run, umbel_str value)
     post_text(run, POST_PROGRESS, UMBEL_INFO, value);
 }
 
-static const struct crew_events crew_calls = {
-    .claim = on_claim, .open = on_open, .done = on_done, .say = on_say, .progress = on_progress};
+static int on_part(void *self, struct crew_job *run, umbel_str value)
+{
+    struct local *pool = self;
+    if (!part_window_enter(&pool->parts_given, &pool->parts_taken, value.size, PART_WINDOW))
+        return UMBEL_BUSY;
+    if (post_text(run, POST_PART, UMBEL_INFO, value))
+        return UMBEL_OK;
+    atomic_fetch_add(&pool->parts_taken, value.size);
+    return UMBEL_NO_MEMORY;
+}
+
+static const struct crew_events crew_calls = {.claim = on_claim,
+                                              .open = on_open,
+                                              .done = on_done,
+                                              .say = on_say,
+                                              .progress = on_progress,
+                                              .part = on_part};
 
 /* ---- notes, on the loop's thread from here on ---- */
 
@@ -230,6 +250,14 @@ static void deliver_end(struct local *pool, struct note *note)
     note_spare(pool, note);
 }
 
+static void deliver_part(struct local *pool, struct note *note, umbel_str value)
+{
+    if (note->job)
+        pool->events->part(pool->self, note->job, value, 0);
+    else
+        atomic_fetch_add(&pool->parts_taken, value.size);
+}
+
 static void deliver_text(struct local *pool, struct post *item)
 {
     struct note *note = item->note;
@@ -237,6 +265,8 @@ static void deliver_text(struct local *pool, struct post *item)
         tell_started(note);
     if (item->kind == POST_SAID)
         pool->events->said(pool->self, note->job, pool->pid, item->level, item->text);
+    else if (item->kind == POST_PART)
+        deliver_part(pool, note, item->text);
     else if (note->job)
         pool->events->progress(pool->self, note->job, item->text);
     free(item);
@@ -509,6 +539,12 @@ static void cancel(struct pool *base, struct job *job, double kill_after)
     watch(pool);
 }
 
+static void part_taken(struct pool *base, uint64_t source, size_t size)
+{
+    (void)source;
+    atomic_fetch_add(&((struct local *)base)->parts_taken, size);
+}
+
 static int resize(struct pool *base, int concurrency)
 {
     struct local *pool = (struct local *)base;
@@ -619,10 +655,15 @@ static void open_handles(struct local *pool)
     pool->turn = (struct turn_hook){.call = settle, .self = pool};
 }
 
-static const struct pool_ops threads_ops = {"threads", NULL,   room,  slots, dispatch, take_back,
-                                            cancel,    resize, stats, stop,  pool_free};
-static const struct pool_ops coroutines_ops = {"coroutines", NULL,   room,  slots, dispatch, take_back,
-                                               cancel,       resize, stats, stop,  pool_free};
+#define LOCAL_OPS(kind)                                                                                      \
+    {                                                                                                        \
+        .name = kind, .room = room, .slots = slots, .dispatch = dispatch, .take_back = take_back,            \
+        .cancel = cancel, .part_taken = part_taken, .resize = resize, .stats = stats, .stop = stop,          \
+        .free = pool_free                                                                                    \
+    }
+
+static const struct pool_ops threads_ops = LOCAL_OPS("threads");
+static const struct pool_ops coroutines_ops = LOCAL_OPS("coroutines");
 
 static struct local *make(struct loop *loop, const struct pool_options *options,
                           const struct pool_events *events, void *self)

@@ -240,6 +240,11 @@ static void set_wanted(struct prefork *pool)
         crew_set_width(pool);
 }
 
+static void part_taken(struct pool *base, uint64_t source, size_t size)
+{
+    slot_part_taken((struct prefork *)base, source, size);
+}
+
 static int resize(struct pool *base, int concurrency)
 {
     struct prefork *pool = (struct prefork *)base;
@@ -344,8 +349,8 @@ static int open_coroutines(struct pool **out, struct loop *loop, const struct po
 #define ROW(title, opener)                                                                                   \
     {                                                                                                        \
         .name = title, .open = opener, .room = room, .slots = slots, .dispatch = dispatch,                   \
-        .take_back = take_back, .cancel = cancel, .resize = resize, .stats = stats, .stop = stop,            \
-        .free = pool_free,                                                                                   \
+        .take_back = take_back, .cancel = cancel, .part_taken = part_taken, .resize = resize,                \
+        .stats = stats, .stop = stop, .free = pool_free,                                                     \
     }
 
 const struct pool_ops pool_prefork_ops = ROW("prefork", open_plain);

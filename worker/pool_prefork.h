@@ -198,6 +198,8 @@ bool slot_used_up(const struct slot *slot);
 void slot_forget(struct slot *slot, struct note *note);
 
 /* pool_frames.c */
+/* Bytes of partial results from there are stored: its child may give more. */
+void slot_part_taken(struct prefork *pool, uint64_t source, size_t size);
 bool slot_open_stream(struct slot *slot, int fd);
 /* Reads the ring as far as it goes. */
 void slot_drain(struct slot *slot);

@@ -8,9 +8,12 @@
 #include <unistd.h>
 #include "common/clock.h"
 #include "common/str.h"
+#include "worker/part_window.h"
 #include "worker/pool_table.h"
 #include "worker/registry.h"
 #include "worker/task.h"
+
+#define SOLO_PARTS_MAX ((size_t)64 << 20) /* bytes of partial results that wait for the back end */
 
 struct solo {
     struct pool base;
@@ -21,7 +24,8 @@ struct solo {
     struct umbel_task task;
     struct task_port port;
     void *user;
-    uv_timer_t timer; /* the next turn */
+    uv_timer_t timer;                          /* the next turn */
+    _Atomic uint64_t parts_given, parts_taken; /* bytes, of partial results */
     struct job *running;
     struct job *waiting; /* one at most */
     bool cancelled;      /* the waiting one is not to run */
@@ -47,6 +51,22 @@ static void port_progress(void *self, umbel_str value)
 {
     struct solo *solo = self;
     solo->events->progress(solo->self, solo->running, value);
+}
+
+/* Nothing is taken while a task runs, so it cannot wait for room. */
+static int port_part(void *self, umbel_str value)
+{
+    struct solo *solo = self;
+    if (!part_window_enter(&solo->parts_given, &solo->parts_taken, value.size, SOLO_PARTS_MAX))
+        return UMBEL_NO_MEMORY;
+    solo->events->part(solo->self, solo->running, value, 0);
+    return UMBEL_OK;
+}
+
+static void part_taken(struct pool *base, uint64_t source, size_t size)
+{
+    (void)source;
+    atomic_fetch_add(&((struct solo *)base)->parts_taken, size);
 }
 
 static bool port_cancelled(void *self)
@@ -203,6 +223,7 @@ const struct pool_ops pool_solo_ops = {
     .dispatch = dispatch,
     .take_back = take_back,
     .cancel = cancel,
+    .part_taken = part_taken,
     .resize = resize,
     .stats = stats,
     .stop = stop,
@@ -231,8 +252,11 @@ static int solo_open(struct pool **out, struct loop *loop, const struct pool_opt
     solo->options = *options;
     solo->events = events;
     solo->self = self;
-    solo->port = (struct task_port){
-        .say = port_say, .progress = port_progress, .cancelled = port_cancelled, .self = solo};
+    solo->port = (struct task_port){.say = port_say,
+                                    .progress = port_progress,
+                                    .part = port_part,
+                                    .cancelled = port_cancelled,
+                                    .self = solo};
     if (start(solo)) {
         free(solo);
         return UMBEL_FAILED;

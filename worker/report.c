@@ -2,6 +2,7 @@
 #include "worker/report.h"
 
 #include "common/str.h"
+#include "worker/consumer_path.h"
 
 enum { PLACE_MAX = 4096 };
 
@@ -31,6 +32,8 @@ int report_write(struct request *req, const struct verdict *verdict, umbel_str v
     buffer_clear(&req->payload);
     parts.value = value;
     parts.done_at = result_terminal(verdict->state) ? now : 0;
+    if (result_terminal(verdict->state))
+        parts.run = consumer_run_name(req, &parts.part);
     if (verdict->state != RESULT_SUCCESS)
         code = write_error(req, verdict, &parts);
     if (code == UMBEL_OK)
@@ -68,5 +71,13 @@ int report_write_progress(struct buffer *out, const struct request *req, umbel_s
     struct result_parts parts = parts_of(req, RESULT_CUSTOM);
     parts.custom = STR("PROGRESS");
     parts.value = meta;
+    return result_write(req->job.result_codec, out, &parts);
+}
+
+int report_write_part(struct buffer *out, const struct request *req, umbel_str run, uint32_t number,
+                      umbel_str value)
+{
+    struct result_parts parts = {
+        .id = req->msg.id, .state = RESULT_PART, .value = value, .run = run, .part = number};
     return result_write(req->job.result_codec, out, &parts);
 }

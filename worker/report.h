@@ -12,4 +12,8 @@ int report_write_started(struct buffer *out, const struct request *req, const ch
 /* A PROGRESS map, appended to `out`. */
 int report_write_progress(struct buffer *out, const struct request *req, umbel_str meta);
 
+/* The map of a part of a run's result, appended to `out`. */
+int report_write_part(struct buffer *out, const struct request *req, umbel_str run, uint32_t number,
+                      umbel_str value);
+
 #endif

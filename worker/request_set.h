@@ -43,6 +43,7 @@ struct request {
     struct verdict ending; /* what is left to do once it is stored: sending and logging */
     uint64_t hash;
     double due;              /* HELD: monotonic seconds */
+    struct run *run;         /* of its task, once that has given parts of its result (consumer_parts.c) */
     struct request *next;    /* in the list its state names */
     struct request *adopted; /* twins, settled with this one */
 };

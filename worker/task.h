@@ -19,11 +19,17 @@
 /* Memory that one decoded body may take. */
 #define TASK_ARENA_MAX (512u << 20)
 #define TASK_LINE_MAX 4096
+/* Longest part of a result, and most parts of a run. */
+#define TASK_PART_MAX (1u << 20)
+#define TASK_PARTS_MAX 1000000u
 
 /* What a running task reaches of the world. All on the task's own thread. */
 struct task_port {
     void (*say)(void *self, umbel_level level, umbel_str line);
     void (*progress)(void *self, umbel_str value);
+    /* A part of the result, encoded. UMBEL_OK; UMBEL_BUSY: too much waits to be stored, try again soon; or
+     * another code. */
+    int (*part)(void *self, umbel_str value);
     bool (*cancelled)(void *self);
     void *self;
     /* Waits at most so long, ending early when the task is to look again. NULL: ppoll, which SIGUSR1 ends. */
@@ -53,7 +59,8 @@ struct umbel_task {
     struct buffer text;                           /* error message under construction */
     const char *id, *root_id, *parent_id, *queue; /* NUL-terminated copies, made when asked for */
 
-    bool settled; /* the first outcome was given */
+    uint32_t parts; /* of its result given so far */
+    bool settled;   /* the first outcome was given */
     bool saw_cancel;
     struct outcome outcome;
 

@@ -125,17 +125,50 @@ int umbel_retry(umbel_task *task, double seconds, const char *why)
     return UMBEL_OK;
 }
 
-int umbel_progress_give(umbel_task *task, umbel_give value)
+/* Into task->progress, where it is borrowed from until the next. */
+static int encode_aside(struct umbel_task *task, const umbel_give *value, umbel_str *encoded)
 {
     int code = UMBEL_OK;
     buffer_clear(&task->progress);
-    codec_give(task->call->result_codec, &task->progress, &value, &code);
+    codec_give(task->call->result_codec, &task->progress, value, &code);
     if (!code && task->progress.failed)
         code = UMBEL_NO_MEMORY;
     task->progress.failed = false;
-    if (code)
+    *encoded = (umbel_str){(const char *)buffer_head(&task->progress), buffer_length(&task->progress)};
+    return code;
+}
+
+int umbel_progress_give(umbel_task *task, umbel_give value)
+{
+    umbel_str encoded;
+    int code = encode_aside(task, &value, &encoded);
+    if (code == UMBEL_OK)
+        task->port->progress(task->port->self, encoded);
+    return code;
+}
+
+/* The worker takes parts faster than most tasks make them; where it does not, looking again costs little. */
+static int give_part(struct umbel_task *task, umbel_str encoded)
+{
+    double pause = 0.0005;
+    int code;
+    while ((code = task->port->part(task->port->self, encoded)) == UMBEL_BUSY) {
+        if (umbel_sleep(task, pause) != UMBEL_OK)
+            return UMBEL_TIMEOUT;
+        pause = fmin(pause * 2, 0.02);
+    }
+    return code;
+}
+
+int umbel_yield_give(umbel_task *task, umbel_give value)
+{
+    umbel_str encoded;
+    int code = encode_aside(task, &value, &encoded);
+    if (code != UMBEL_OK)
         return code;
-    task->port->progress(task->port->self, (umbel_str){(const char *)buffer_head(&task->progress),
-                                                       buffer_length(&task->progress)});
-    return UMBEL_OK;
+    if (encoded.size > TASK_PART_MAX || task->parts >= TASK_PARTS_MAX)
+        return UMBEL_TOO_LARGE;
+    code = give_part(task, encoded);
+    task->parts += code == UMBEL_OK;
+    return code;
 }

@@ -157,6 +157,13 @@ UMBEL_API void umbel_log_at(umbel_task *task, umbel_level level, const char *for
 UMBEL_API int umbel_sleep(umbel_task *task, double seconds);
 /* Stores state PROGRESS with this value as its meta, for waiters to see (Celery's update_state). Never blocks long. */
 UMBEL_API int umbel_progress_give(umbel_task *task, umbel_give value);
+/* Gives a part of the result while the task runs; whoever calls umbel_next on its future reads the parts in this order.
+ * They are kept beside the result and as long as it is. A run that is repeated (a retry, a crash) begins anew with its
+ * own parts. Waits while the worker has more than 1 MiB of this child's parts to store. UMBEL_OK; UMBEL_TOO_LARGE: over
+ * 1 MiB encoded, or the millionth of a run; UMBEL_TIMEOUT: interrupted while it waited, the part is not given;
+ * UMBEL_NO_MEMORY (solo: too many wait for the backend); UMBEL_BAD_VALUE, UMBEL_TOO_DEEP as umbel_return. Without a
+ * backend, or when the result is ignored, parts vanish. */
+UMBEL_API int umbel_yield_give(umbel_task *task, umbel_give value);
 
 UMBEL_END
 
@@ -166,6 +173,7 @@ UMBEL_END
                     UMBEL_COUNT(__VA_ARGS__))
 #define umbel_return(task, value) umbel_return_give((task), UMBEL_GIVE(value))
 #define umbel_progress(task, value) umbel_progress_give((task), UMBEL_GIVE(value))
+#define umbel_yield(task, value) umbel_yield_give((task), UMBEL_GIVE(value))
 #endif
 
 #ifdef __cplusplus

@@ -118,8 +118,30 @@ static void on_lost(void *self, const char *why)
     check(rig);
 }
 
-static const struct pool_events events = {on_started, on_finished,    on_said,    on_progress,
-                                          on_room,    on_child_ended, on_stopped, on_lost};
+static void on_part(void *self, struct job *job, umbel_str value, uint64_t source)
+{
+    struct rig *rig = self;
+    struct rig_job *owner = job->owner;
+    cr_assert(!owner->finished);
+    rig->parts++;
+    rig->part_bytes += value.size;
+    owner->parts++;
+    keep(owner->part, sizeof owner->part, value);
+    if (rig->takes_parts)
+        rig->pool->ops->part_taken(rig->pool, source, value.size);
+    rig->last_source = source;
+    check(rig);
+}
+
+static const struct pool_events events = {.started = on_started,
+                                          .finished = on_finished,
+                                          .said = on_said,
+                                          .progress = on_progress,
+                                          .part = on_part,
+                                          .room = on_room,
+                                          .child_ended = on_child_ended,
+                                          .stopped = on_stopped,
+                                          .lost = on_lost};
 
 static void on_clock(uv_timer_t *timer)
 {

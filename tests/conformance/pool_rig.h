@@ -23,6 +23,8 @@ struct rig_job {
     bool innocent;
     size_t memory_peak;
     double cpu_seconds;
+    int parts;
+    char part[64]; /* the last */
     int order; /* finished as the n-th */
     double finished_at;
 };
@@ -52,6 +54,10 @@ struct rig {
     int finished, rooms, ended, progress;
     char progress_value[64], ended_why[300];
     bool stopped, lost;
+    bool takes_parts; /* says at once that a part is stored */
+    int parts;
+    size_t part_bytes;
+    uint64_t last_source;
     struct rig_line lines[RIG_LINES];
     int line_count;
     /* of rig_wait */
