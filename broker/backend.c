@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "broker/backend_memory.h"
+#include "broker/backend_parent.h"
 #include "broker/backend_redis.h"
 #include "broker/backend_sqlite.h"
 #include "common/str.h"
@@ -12,6 +13,7 @@ static const struct row {
 } rows[] = {
     {"memory", &backend_memory}, {"sqlite", &backend_sqlite},      {"redis", &backend_redis},
     {"rediss", &backend_redis},  {"redis+socket", &backend_redis}, {"unix", &backend_redis},
+    {"parent", &backend_parent}, /* last, and no choice of anybody's: a task's own */
 };
 
 static const struct backend_ops *ops_of(umbel_str scheme)
@@ -26,7 +28,7 @@ static const struct backend_ops *ops_of(umbel_str scheme)
 static void explain(struct buffer *why, umbel_str scheme)
 {
     buffer_format(why, "%.*s:// cannot keep results; use", (int)scheme.size, scheme.data);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; rows[i].ops != &backend_parent; i++)
         buffer_format(why, "%s %s", i ? "," : "", rows[i].scheme);
 }
 

@@ -3,6 +3,7 @@
 
 #include "broker/transport_amqp.h"
 #include "broker/transport_memory.h"
+#include "broker/transport_parent.h"
 #include "broker/transport_sqlite.h"
 #include "common/str.h"
 
@@ -16,6 +17,7 @@ static const struct row {
     {"amqps", &transport_amqp},
     {"memory", &transport_memory},
     {"sqlite", &transport_sqlite},
+    {"parent", &transport_parent}, /* last, and no choice of anybody's: a task's own */
 };
 
 static const struct transport_ops *ops_of(umbel_str scheme)
@@ -29,7 +31,7 @@ static const struct transport_ops *ops_of(umbel_str scheme)
 static void explain(struct buffer *why, umbel_str scheme)
 {
     buffer_format(why, "%.*s: cannot carry tasks; use", (int)scheme.size, scheme.data);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t i = 0; rows[i].ops != &transport_parent; i++)
         buffer_format(why, "%s %s", i ? "," : "", rows[i].scheme);
 }
 

@@ -57,6 +57,12 @@ double client_timeout(umbel_client *client, double timeout)
     return timeout < TIMEOUT_MAX ? timeout : TIMEOUT_MAX;
 }
 
+void client_nest(umbel_client *client, const struct nested_calls *calls, void *self)
+{
+    client->nested = calls;
+    client->nested_self = self;
+}
+
 /* ---- connect ---- */
 
 static void write_log(void *self, umbel_level level, const char *area, const char *line)

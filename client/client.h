@@ -10,6 +10,7 @@
 #include "client/callback.h"
 #include "client/engine.h"
 #include "client/fork_mark.h"
+#include "client/nested.h"
 #include "common/codec.h"
 #include "common/log.h"
 
@@ -28,6 +29,9 @@ struct umbel_client {
 
     pthread_mutex_t lock;
     char said[OUTBOX_WHY]; /* what went wrong last */
+
+    const struct nested_calls *nested; /* it is used inside tasks; NULL: by an application */
+    void *nested_self;
 
     pthread_mutex_t scratch_lock; /* numbers are read here, so that a future that holds one needs no arena */
     struct arena scratch;

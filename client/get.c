@@ -43,6 +43,16 @@ static int late(umbel_future *future, double seconds)
     return UMBEL_TIMEOUT;
 }
 
+static int crowded(umbel_future *future)
+{
+    umbel_client *client = future->client;
+    char sentence[SENTENCE];
+    client->nested->explain(client->nested_self, sentence, sizeof sentence);
+    words_say(future, sentence);
+    client_say(client, sentence);
+    return UMBEL_BUSY;
+}
+
 /* Without a backend the most that can be known is whether the broker has it. */
 static int wait_without_results(umbel_future *future, double seconds)
 {
@@ -68,6 +78,8 @@ static int wait_until_finished(umbel_future *future, double timeout)
     if (!client->engine.has_results)
         return wait_without_results(future, seconds);
     int code = waiter_wait(&future, 1, 1, false, UNTIL_FINISHED, seconds);
+    if (code == UMBEL_BUSY)
+        return crowded(future);
     return code == UMBEL_TIMEOUT ? late(future, seconds) : code;
 }
 
@@ -178,8 +190,9 @@ int umbel_wait(umbel_future *const *futures, size_t count, umbel_wait_mode mode,
     if (!fork_mark_is_ours(&any->client->mark))
         return UMBEL_FORKED;
     size_t need = mode == UMBEL_FIRST_COMPLETED ? 1 : count;
-    return waiter_wait(futures, count, need, mode == UMBEL_FIRST_EXCEPTION, UNTIL_FINISHED,
-                       client_timeout(any->client, timeout));
+    int code = waiter_wait(futures, count, need, mode == UMBEL_FIRST_EXCEPTION, UNTIL_FINISHED,
+                           client_timeout(any->client, timeout));
+    return code == UMBEL_BUSY ? crowded(any) : code;
 }
 
 /* ---- giving back ---- */

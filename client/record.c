@@ -172,3 +172,15 @@ int record_fill(struct record *record, const char *id, const char *task, const s
     record->charge = sizeof *record + buffer_length(&record->bytes) + record->extras.total;
     return UMBEL_OK;
 }
+
+int record_descend(struct record *record, const struct nested_origin *origin)
+{
+    struct message *msg = &record->msg;
+    umbel_value depth = {.kind = UMBEL_INT, .as.integer = origin->depth};
+    msg->root_id = arena_str(&record->extras, origin->root_id);
+    msg->parent_id = arena_str(&record->extras, origin->parent_id);
+    record->charge += origin->root_id.size + origin->parent_id.size + sizeof(struct message_header);
+    if (!msg->root_id.data || !msg->parent_id.data)
+        return UMBEL_NO_MEMORY;
+    return message_set_extra(&record->extras, msg, STR(NESTED_DEPTH_HEADER), &depth);
+}

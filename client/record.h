@@ -3,6 +3,7 @@
 #define CLIENT_RECORD_H
 
 #include <umbel/client.h>
+#include "client/nested.h"
 #include "common/arena.h"
 #include "common/buffer.h"
 #include "common/codec.h"
@@ -42,5 +43,8 @@ struct record_call {
  * and `mono` are now. */
 int record_fill(struct record *record, const char *id, const char *task, const struct record_call *call,
                 const umbel_submit_options *options, enum codec codec, size_t max, double wall, double mono);
+
+/* Makes a filled record a call out of a task: whose it is. UMBEL_OK or UMBEL_NO_MEMORY. */
+int record_descend(struct record *record, const struct nested_origin *origin);
 
 #endif

@@ -49,6 +49,25 @@ static int put(umbel_client *client, umbel_future *future, struct record *record
     return code;
 }
 
+/* A call out of a task stays on the task's own queue unless it names another. */
+static int encode(umbel_client *client, struct record *record, umbel_future *future,
+                  const struct record_call *call, const umbel_submit_options *options)
+{
+    struct nested_origin origin;
+    umbel_submit_options here = *options;
+    char queue[256];
+    bool nested = client->nested && client->nested->origin(client->nested_self, &origin);
+    if (nested && !here.queue && origin.queue.size < sizeof queue) {
+        snprintf(queue, sizeof queue, "%.*s", (int)origin.queue.size, origin.queue.data);
+        here.queue = queue;
+    }
+    bool dated = here.expires > 0 || here.countdown > 0;
+    int code = record_fill(record, future->id, future->name, call, &here,
+                           call->chunk ? call->chunk->codec : client_codec(client, here.serializer),
+                           client->options.buffer_bytes, dated ? clock_now() : 0, dated ? clock_mono() : 0);
+    return code == UMBEL_OK && nested ? record_descend(record, &origin) : code;
+}
+
 static int encode_and_put(umbel_client *client, umbel_future *future, const struct record_call *call,
                           const umbel_submit_options *options)
 {
@@ -56,10 +75,7 @@ static int encode_and_put(umbel_client *client, umbel_future *future, const stru
     struct record *record = outbox_record(outbox);
     if (!record)
         return UMBEL_NO_MEMORY;
-    bool dated = options->expires > 0 || options->countdown > 0;
-    int code = record_fill(record, future->id, future->name, call, options,
-                           call->chunk ? call->chunk->codec : client_codec(client, options->serializer),
-                           client->options.buffer_bytes, dated ? clock_now() : 0, dated ? clock_mono() : 0);
+    int code = encode(client, record, future, call, options);
     if (code == UMBEL_OK)
         code = put(client, future, record, options);
     if (code != UMBEL_OK)

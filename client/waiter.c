@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 #include <time.h>
+#include "client/client.h"
 #include "client/future.h"
 #include "common/clock.h"
+#include "common/co.h"
 
 enum { NODES_HERE = 16 };
 
@@ -29,7 +31,8 @@ bool waiter_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, double deadli
 
 static void waiter_init(struct waiter *waiter, size_t need, bool failure_ends)
 {
-    *waiter = (struct waiter){.need = need, .failure_ends = failure_ends, .enough = need == 0};
+    *waiter = (struct waiter){
+        .need = need, .failure_ends = failure_ends, .enough = need == 0, .co = co_self()};
     pthread_mutex_init(&waiter->lock, NULL);
     waiter_cond_init(&waiter->cond);
 }
@@ -48,7 +51,9 @@ static void count_one(struct waiter *waiter, bool failed)
         waiter->need--;
     if (waiter->need == 0 || (failed && waiter->failure_ends))
         waiter->enough = true;
-    if (waiter->enough)
+    if (waiter->enough && waiter->co)
+        co_wake_from(waiter->co);
+    else if (waiter->enough)
         pthread_cond_signal(&waiter->cond);
     pthread_mutex_unlock(&waiter->lock);
 }
@@ -100,7 +105,9 @@ static void take_down(umbel_future *future, struct waiter_node *node)
     pthread_mutex_unlock(&future->lock);
 }
 
-static bool sleep_until_enough(struct waiter *waiter, double deadline)
+/* ---- waiting ---- */
+
+static bool sleep_until(struct waiter *waiter, double deadline)
 {
     bool time_left = true;
     pthread_mutex_lock(&waiter->lock);
@@ -109,6 +116,58 @@ static bool sleep_until_enough(struct waiter *waiter, double deadline)
     bool enough = waiter->enough;
     pthread_mutex_unlock(&waiter->lock);
     return enough;
+}
+
+/* Who wakes it holds the lock of a future on which it still hangs, so it cannot be gone by then. */
+static bool park_until(struct waiter *waiter, double deadline)
+{
+    while (!waiter->enough)
+        if (co_park(deadline) != UMBEL_OK)
+            break;
+    return waiter->enough;
+}
+
+/* A thread that runs a task looks up now and then: the task may have been told to end. */
+static bool sleep_in_task(struct waiter *waiter, const umbel_client *client, double deadline)
+{
+    double patience;
+    while ((patience = client->nested->patience(client->nested_self)) >= 0) {
+        double until = clock_mono() + patience;
+        if (sleep_until(waiter, until < deadline ? until : deadline))
+            return true;
+        if (until >= deadline)
+            break;
+    }
+    return waiter->enough;
+}
+
+static bool await(struct waiter *waiter, const umbel_client *client, double deadline)
+{
+    if (waiter->co)
+        return park_until(waiter, deadline);
+    return client->nested ? sleep_in_task(waiter, client, deadline) : sleep_until(waiter, deadline);
+}
+
+/* Waiting for results, unlike waiting for the broker, may need what this task keeps busy: its slot. */
+static int wait_enough(struct waiter *waiter, const umbel_client *client, enum waiter_until until,
+                       double deadline)
+{
+    bool lends = client->nested && until == UNTIL_FINISHED && !waiter->enough;
+    int code = lends ? client->nested->wait_begin(client->nested_self) : UMBEL_OK;
+    if (code != UMBEL_OK)
+        return code;
+    bool enough = await(waiter, client, deadline);
+    if (lends)
+        client->nested->wait_end(client->nested_self);
+    return enough ? UMBEL_OK : UMBEL_TIMEOUT;
+}
+
+static const umbel_client *client_of(umbel_future *const *futures, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (futures[i])
+            return futures[i]->client;
+    return NULL;
 }
 
 /* `need` counts down while futures are found to be there already, so the loop may end early. */
@@ -123,11 +182,12 @@ static int wait_with(struct waiter_node *nodes, umbel_future *const *futures, si
         else
             count_one(waiter, false);
     }
-    bool enough = sleep_until_enough(waiter, deadline);
+    const umbel_client *client = client_of(futures, count);
+    int code = client ? wait_enough(waiter, client, until, deadline) : UMBEL_OK;
     for (size_t i = 0; i < hung; i++)
         if (futures[i])
             take_down(futures[i], &nodes[i]);
-    return enough ? UMBEL_OK : UMBEL_TIMEOUT;
+    return code;
 }
 
 int waiter_wait(umbel_future *const *futures, size_t count, size_t need, bool failure_ends,

@@ -20,11 +20,14 @@ enum waiter_until {
     UNTIL_FINISHED
 };
 
+struct co;
+
 struct waiter {
     pthread_mutex_t lock;
     pthread_cond_t cond;
     size_t need;       /* firings until it is enough */
     bool failure_ends; /* one failed future is enough */
+    struct co *co;     /* the coroutine that waits; NULL: a thread does, on `cond` */
     atomic_bool enough;
 };
 
@@ -36,7 +39,8 @@ struct waiter_node {
 };
 
 /* Waits until `need` of the futures are there (or one failed, with `failure_ends`), at most `seconds` (>= 0).
- * UMBEL_OK, UMBEL_TIMEOUT, UMBEL_NO_MEMORY. NULL futures count as there. */
+ * UMBEL_OK, UMBEL_TIMEOUT, UMBEL_NO_MEMORY; inside a task also UMBEL_BUSY: too many tasks of its worker wait.
+ * NULL futures count as there. A coroutine parks meanwhile, and an interrupted task stops waiting. */
 int waiter_wait(umbel_future *const *futures, size_t count, size_t need, bool failure_ends,
                 enum waiter_until until, double seconds);
 /* Fires and takes out the nodes that have what they wait for. The future's lock is held. */

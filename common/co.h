@@ -102,6 +102,8 @@ void co_own(struct co_owner *owner);
 /* Ends the waits of all that were started under the owner, waits until they have returned, and frees the
  * running coroutine of its owner. By the keeper. */
 void co_disown(struct co_owner *owner);
+/* `self` of the running coroutine's owner; NULL: it has none, or nothing runs that could. */
+void *co_owner_self(void);
 
 /* From now on the waits of the running coroutine end at `deadline` at the latest. Answers what the limit was,
  * to be given to co_limit_restore; so limits nest. */

@@ -116,3 +116,9 @@ bool co_is_cancelled(const struct co *co)
 {
     return co->cancelled;
 }
+
+void *co_owner_self(void)
+{
+    const struct co *self = co_self();
+    return self && self->owner ? self->owner->self : NULL;
+}

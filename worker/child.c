@@ -19,9 +19,11 @@
 #include "worker/fork_process.h"
 #include "worker/part_window.h"
 #include "worker/task.h"
+#include "worker/task_client.h"
 
 #define READ_SIZE (64u << 10)
 #define OUTPUT_CHUNK 8192
+#define FLUSH_SECONDS 30.0 /* for what a task has called to be confirmed */
 
 struct child {
     const struct registry *registry;
@@ -29,6 +31,10 @@ struct child {
     struct buffer input;
     struct umbel_task task;
     struct task_port port;
+    struct task_client client;
+    struct task_lender lender;
+    struct waiting_board *board;
+    int slot;
     void *user;
     _Atomic uint64_t parts_given; /* bytes, of partial results */
     uint32_t number;              /* of the job that runs; 0 = none */
@@ -73,6 +79,26 @@ static bool port_cancelled(void *self)
     struct child *child = self;
     return child->number &&
            atomic_load_explicit(&child->wire.page->cancelled, memory_order_relaxed) == child->number;
+}
+
+/* ---- while the task waits for others ---- */
+
+/* The parent looks at the board when it hears the bell. */
+static int lend(void *self, struct umbel_task *task)
+{
+    struct child *child = self;
+    (void)task;
+    if (!board_enter(child->board, child->slot))
+        return UMBEL_BUSY;
+    wire_bell(&child->wire);
+    return UMBEL_OK;
+}
+
+static void take_back(void *self, struct umbel_task *task)
+{
+    struct child *child = self;
+    (void)task;
+    board_leave(child->board, child->slot);
 }
 
 /* ---- what tasks write to stdout and stderr ---- */
@@ -147,6 +173,7 @@ static void run_job(struct child *child, const struct frame *frame)
     if (read_call(child, frame, &msg, &call))
         child->now = task_run(&child->task, &call, &outcome);
     copy_end();
+    task_client_flush(&child->client, FLUSH_SECONDS);
     collect_output(child);
     wire_done(&child->wire, child->number, &outcome, child->now);
     child->number = 0;
@@ -158,6 +185,7 @@ static _Noreturn void leave(struct child *child)
 {
     registry_child_end(child->registry, child->user);
     copy_end();
+    task_client_fini(&child->client, 0);
     collect_output(child);
     wire_bell(&child->wire);
     _exit(0);
@@ -245,24 +273,30 @@ static void start_hooks(struct child *child)
     _exit(EXIT_FAILURE);
 }
 
-void child_run(const struct registry *registry, struct child_page *page, const char *worker_name)
+void child_run(const struct child_birth *birth)
 {
-    if (page->plan.crew)
-        child_crew_run(registry, page, worker_name);
-    struct child child = {.registry = registry, .wire = {page, 0}};
+    if (birth->page->plan.crew)
+        child_crew_run(birth);
+    struct child child = {.registry = birth->registry,
+                          .wire = {birth->page, 0},
+                          .board = birth->board,
+                          .slot = birth->slot};
+    child.lender = (struct task_lender){lend, take_back, &child};
     child.port = (struct task_port){.say = port_say,
                                     .progress = port_progress,
                                     .part = port_part,
                                     .cancelled = port_cancelled,
-                                    .self = &child};
+                                    .self = &child,
+                                    .client = &child.client};
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = wake}, NULL); /* no SA_RESTART */
-    crash_watch(page);
+    crash_watch(birth->page);
     copy_watch();
     srand((unsigned)clock_mono_ns() ^ (unsigned)getpid());
     srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
     buffer_init(&child.input, FRAME_SIZE_MAX + READ_SIZE);
+    task_client_init(&child.client, CHILD_NEST, &child.lender);
     start_hooks(&child);
-    task_init(&child.task, &child.port, registry, worker_name, child.user);
+    task_init(&child.task, &child.port, birth->registry, birth->worker_name, child.user);
     the_task = &child.task;
     serve(&child);
 }

@@ -392,15 +392,15 @@ static void open_crew(struct child_crew *child, const char *worker_name)
         announce_ready(child, "out of memory");
 }
 
-void child_crew_run(const struct registry *registry, struct child_page *page, const char *worker_name)
+void child_crew_run(const struct child_birth *birth)
 {
     struct child_crew *child = calloc(1, sizeof *child);
     if (!child)
         _exit(EXIT_FAILURE);
-    child->registry = registry;
-    child->page = child->wire.page = page;
+    child->registry = birth->registry;
+    child->page = child->wire.page = birth->page;
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = wake}, NULL); /* no SA_RESTART */
-    crash_watch(page);
+    crash_watch(birth->page);
     copy_watch();
     srand((unsigned)clock_mono_ns() ^ (unsigned)getpid());
     srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
@@ -408,7 +408,7 @@ void child_crew_run(const struct registry *registry, struct child_page *page, co
     pthread_mutex_init(&child->lock, NULL);
     buffer_init(&child->input, FRAME_SIZE_MAX + READ_SIZE);
     start_hooks(child);
-    open_crew(child, worker_name);
+    open_crew(child, birth->worker_name);
     announce_ready(child, "");
     if (child->has_loop)
         serve_loop(child);

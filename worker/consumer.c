@@ -13,6 +13,7 @@
 #include <string.h>
 #include "common/clock.h"
 #include "common/str.h"
+#include "worker/nest_route.h"
 #include "worker/registry.h"
 #include "worker/report.h"
 #include "worker/sending.h"
@@ -366,6 +367,15 @@ static void measure(struct consumer *consumer, const struct job *job, const stru
         flow_finished(&consumer->flow, outcome->runtime);
 }
 
+/* A task may wait for what is nested: it stands before the others. */
+static void put_ready(struct consumer *consumer, struct request *req)
+{
+    if (req->job.depth > 0)
+        request_list_add_first(&consumer->ready, req);
+    else
+        request_list_add(&consumer->ready, req);
+}
+
 void consumer_finished(void *self, struct job *job, const struct outcome *outcome)
 {
     struct consumer *consumer = self;
@@ -389,7 +399,7 @@ void consumer_finished(void *self, struct job *job, const struct outcome *outcom
     } else if (verdict.kind == VERDICT_RUN) {
         consumer_run_over(consumer, req);
         req->state = REQUEST_READY;
-        request_list_add(&consumer->ready, req);
+        put_ready(consumer, req);
         loop_mark(consumer->options.loop,
                   &consumer->pump_hook); /* not now: its child is still being buried */
     } else {
@@ -406,6 +416,7 @@ static void write_job(struct consumer *consumer, struct request *req)
     const struct request_policy *policy = &consumer->options.policy;
     job->msg = &req->msg;
     job->owner = req;
+    job->depth = nest_depth(&req->msg);
     job->deaths = req->msg.deaths + req->deaths;
     job->alone = job->deaths > 0;
     if (job->reader) {
@@ -460,9 +471,10 @@ static void make_ready(struct consumer *consumer, struct request *req)
 {
     req->state = REQUEST_READY;
     request_set_enter(&consumer->requests, req);
-    if (!consumer->ready.first && start(consumer, req))
+    req->job.depth = nest_depth(&req->msg);
+    if ((req->job.depth > 0 || !consumer->ready.first) && start(consumer, req))
         return;
-    request_list_add(&consumer->ready, req);
+    put_ready(consumer, req);
 }
 
 /* ---- held for less than a second
@@ -574,7 +586,9 @@ void consumer_admit(struct consumer *consumer, struct request *req)
 /* A request that owns a copy of the message; NULL, and the delivery handed back, when that cannot be. */
 static struct request *receive(struct consumer *consumer, struct tag tag, const struct message *msg)
 {
-    bool expected = consumer->phase == PHASE_WORKING && flow_expects(&consumer->flow, tag.consumer);
+    bool works = consumer->phase == PHASE_WORKING;
+    bool nested = works && nested_flow_expects(&consumer->nested, tag.consumer);
+    bool expected = nested || (works && flow_expects(&consumer->flow, tag.consumer));
     struct request *req = expected ? request_set_take(&consumer->requests) : NULL;
     if (req && message_copy(&req->arena, &req->msg, msg) != UMBEL_OK) {
         request_set_give(&consumer->requests, req);
@@ -585,11 +599,13 @@ static struct request *receive(struct consumer *consumer, struct tag tag, const 
         return NULL;
     }
     req->tag = tag;
+    req->nested = nested;
+    consumer->requests.nested += nested;
     req->losses = consumer->losses;
     req->replayed = req->msg.extra_count && message_extra(&req->msg, "umbel-replayed") != NULL;
     consumer->counts.received++;
     loop_note_item(consumer->options.loop);
-    flow_delivered(&consumer->flow, consumer->requests.in_hand);
+    flow_delivered(&consumer->flow, consumer->requests.in_hand - consumer->requests.nested);
     return req;
 }
 

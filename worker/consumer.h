@@ -9,6 +9,8 @@
 #define WORKER_CONSUMER_H
 
 #include "worker/flow.h"
+#include "worker/nest.h"
+#include "worker/nested_flow.h"
 #include "worker/request_set.h"
 #include "worker/revoked.h"
 #include "worker/task_log.h"
@@ -66,6 +68,8 @@ struct consumer {
     struct run *runs;                   /* whose partial results are not all stored (consumer_parts.c) */
     struct postbox postbox;
     struct flow flow;
+    struct nested_flow nested;
+    struct nest *nest; /* NULL: tasks can call nothing */
     struct buffer text, scratch; /* of one decision; of one progress */
     enum request_phase phase;
     uint32_t losses; /* connections to the broker lost so far */
@@ -85,12 +89,15 @@ struct consumer {
 extern const struct transport_events consumer_transport_events;
 extern const struct backend_events consumer_backend_events;
 extern const struct pool_events consumer_pool_events;
+extern const struct nest_events consumer_nest_events;
 
 int consumer_init(struct consumer *consumer, const struct consumer_options *options,
                   const struct consumer_events *events, void *self);
 void consumer_fini(struct consumer *consumer);
 void consumer_use(struct consumer *consumer, struct transport *transport, struct backend *backend,
                   struct pool *pool);
+/* Carries what tasks call; NULL: no longer. */
+void consumer_use_nest(struct consumer *consumer, struct nest *nest);
 /* The back end was closed: what is not stored by now stays unacknowledged. */
 void consumer_forget_backend(struct consumer *consumer);
 /* Consumes the queues. */

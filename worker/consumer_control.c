@@ -95,13 +95,19 @@ int consumer_limit(struct consumer *consumer, umbel_str task, double hard, doubl
 
 int consumer_add_queue(struct consumer *consumer, umbel_str queue)
 {
-    return consumer->phase == PHASE_WORKING ? flow_add(&consumer->flow, queue) : UMBEL_OK;
+    if (consumer->phase != PHASE_WORKING)
+        return UMBEL_OK;
+    if (consumer->nest)
+        nested_flow_add(&consumer->nested, queue);
+    return flow_add(&consumer->flow, queue);
 }
 
 void consumer_drop_queue(struct consumer *consumer, umbel_str queue)
 {
-    if (consumer->phase == PHASE_WORKING)
-        flow_drop(&consumer->flow, queue);
+    if (consumer->phase != PHASE_WORKING)
+        return;
+    nested_flow_drop(&consumer->nested, queue);
+    flow_drop(&consumer->flow, queue);
 }
 
 int consumer_resize(struct consumer *consumer, uint32_t concurrency)

@@ -125,7 +125,9 @@ static void on_consumer_lost(void *self, uint32_t number, int code, const char *
 
 static void on_consuming(void *self, uint32_t number, uint64_t waiting)
 {
-    flow_consuming(&((struct consumer *)self)->flow, number, waiting);
+    struct consumer *consumer = self;
+    flow_consuming(&consumer->flow, number, waiting);
+    nested_flow_consuming(&consumer->nested, number);
 }
 
 static void on_cancelled(void *self, uint32_t number)
@@ -141,7 +143,8 @@ static void on_transport_room(void *self)
 
 static void on_counted(void *self, uint64_t token, int code, uint64_t messages, const char *why)
 {
-    (void)self, (void)token, (void)code, (void)messages, (void)why;
+    (void)messages, (void)why;
+    nested_flow_counted(&((struct consumer *)self)->nested, token, code);
 }
 
 const struct transport_events consumer_transport_events = {
@@ -264,7 +267,9 @@ static void on_progress(void *self, struct job *job, umbel_str value)
 
 static void on_pool_room(void *self)
 {
-    consumer_pump(self);
+    struct consumer *consumer = self;
+    consumer_pump(consumer);
+    nested_flow_look(&consumer->nested);
 }
 
 static void on_child_ended(void *self, int pid, int signal, int exit_code, const char *why)
@@ -327,11 +332,55 @@ static uint32_t on_flow_slots(void *self)
 
 static size_t on_flow_in_hand(void *self)
 {
-    return consumer_in_hand(self);
+    const struct consumer *consumer = self;
+    return consumer->requests.in_hand - consumer->requests.nested;
 }
 
 static const struct flow_events flow_events = {on_flow_consuming, on_flow_shrunk, on_flow_slots,
                                                on_flow_in_hand};
+
+/* ---- what tasks call
+ * -------------------------------------------------------------------------------------------- */
+
+static void on_nested_facts(void *self, struct nested_facts *facts)
+{
+    const struct consumer *consumer = self;
+    struct pool_stats stats;
+    consumer->pool->ops->stats(consumer->pool, &stats);
+    *facts = (struct nested_facts){.in_hand = (uint32_t)consumer->requests.nested,
+                                   .waiting = (uint32_t)stats.waiting,
+                                   .running = (uint32_t)(stats.busy - stats.waiting),
+                                   .concurrency = consumer->options.concurrency};
+}
+
+static void on_nested_consumed(void *self, umbel_str queue)
+{
+    struct consumer *consumer = self;
+    if (consumer->nest)
+        nest_consumed(consumer->nest, queue);
+}
+
+static const struct nested_flow_events nested_flow_events = {on_nested_facts, on_nested_consumed};
+
+static bool on_nest_serves(void *self, umbel_str queue)
+{
+    const struct consumer *consumer = self;
+    return flow_has(&consumer->flow, queue);
+}
+
+static void on_nest_consume(void *self, umbel_str queue)
+{
+    struct consumer *consumer = self;
+    if (consumer->phase == PHASE_WORKING)
+        nested_flow_make(&consumer->nested, queue);
+}
+
+const struct nest_events consumer_nest_events = {on_nest_serves, on_nest_consume};
+
+void consumer_use_nest(struct consumer *consumer, struct nest *nest)
+{
+    consumer->nest = nest;
+}
 
 /* ---- life
  * ------------------------------------------------------------------------------------------------------- */
@@ -361,6 +410,7 @@ int consumer_init(struct consumer *consumer, const struct consumer_options *opti
     consumer->idle_hook = (struct turn_hook){.call = on_idle, .self = consumer};
     consumer->pump_hook = (struct turn_hook){.call = on_pool_room, .self = consumer};
     revoked_init(&consumer->revoked);
+    nested_flow_init(&consumer->nested, options->loop, consumer->log, &nested_flow_events, consumer);
     consumer->tasks = calloc(registry_count(options->registry) + 1, sizeof *consumer->tasks);
     if (!consumer->tasks)
         return UMBEL_NO_MEMORY;
@@ -376,6 +426,7 @@ void consumer_fini(struct consumer *consumer)
     postbox_fini(&consumer->postbox);
     flow_fini(&consumer->flow);
     consumer_drop_runs(consumer);
+    nested_flow_fini(&consumer->nested);
     request_set_fini(&consumer->requests);
     revoked_fini(&consumer->revoked);
     free(consumer->tasks);
@@ -401,6 +452,10 @@ void consumer_forget_backend(struct consumer *consumer)
 void consumer_start(struct consumer *consumer)
 {
     flow_start(&consumer->flow, consumer->transport);
+    for (size_t i = 0; consumer->nest && i < consumer->flow.count; i++)
+        nested_flow_add(&consumer->nested, str_of(consumer->flow.sources[i].queue));
+    if (consumer->nest)
+        nested_flow_start(&consumer->nested, consumer->transport);
 }
 
 size_t consumer_drain(struct consumer *consumer)
@@ -408,6 +463,7 @@ size_t consumer_drain(struct consumer *consumer)
     if (consumer->phase == PHASE_WORKING)
         consumer->phase = PHASE_DRAINING;
     flow_stop(&consumer->flow);
+    nested_flow_stop(&consumer->nested);
     size_t count = hand_back_unstarted(consumer, every, 0);
     loop_mark(consumer->options.loop, &consumer->idle_hook);
     return count;

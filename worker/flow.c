@@ -140,6 +140,11 @@ static struct source *find_queue(const struct flow *flow, umbel_str queue)
     return NULL;
 }
 
+bool flow_has(const struct flow *flow, umbel_str queue)
+{
+    return find_queue(flow, queue) != NULL;
+}
+
 int flow_add(struct flow *flow, umbel_str queue)
 {
     if (find_queue(flow, queue) || !flow->transport)

@@ -53,6 +53,7 @@ void flow_start(struct flow *flow, struct transport *transport);
 /* One more queue, one less. UMBEL_OK (also when nothing is to be done), UMBEL_NO_MEMORY. */
 int flow_add(struct flow *flow, umbel_str queue);
 void flow_drop(struct flow *flow, umbel_str queue);
+bool flow_has(const struct flow *flow, umbel_str queue);
 /* Cancels every consumer. */
 void flow_stop(struct flow *flow);
 /* Is this one of the consumers that are meant to bring something? */

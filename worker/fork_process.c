@@ -33,7 +33,7 @@ struct fork_process {
 
 /* What passes through a birth, in the server. */
 struct birth {
-    int socket[2], out[2], err[2]; /* [0] the parent's, [1] the child's */
+    int socket[2], out[2], err[2], nest[2]; /* [0] the parent's, [1] the child's */
 };
 
 /* ---- signals and descriptors ---- */
@@ -79,16 +79,21 @@ static void oom_first(void)
 static _Noreturn void live(const struct fork_process *server, int slot, const struct birth *birth,
                            int server_pid)
 {
-    const int descriptors[] = {birth->out[1], birth->err[1], birth->socket[1], birth->out[0], birth->err[0]};
+    const int descriptors[] = {birth->out[1], birth->err[1], birth->socket[1],
+                               birth->out[0], birth->err[0], birth->nest[1]};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != server_pid) /* it died before the line above */
         _exit(0);
     setpgid(0, 0);
     prctl(PR_SET_NAME, "umbel-child");
     reset_signals();
-    deal_descriptors(descriptors, 5, 1);
+    deal_descriptors(descriptors, 6, 1);
     oom_first();
-    child_run(server->setup.registry, &server->setup.pages[slot], server->setup.worker_name);
+    child_run(&(struct child_birth){.registry = server->setup.registry,
+                                    .worker_name = server->setup.worker_name,
+                                    .page = &server->setup.pages[slot],
+                                    .board = server->setup.board,
+                                    .slot = slot});
 }
 
 /* ---- births ---- */
@@ -105,18 +110,21 @@ static void birth_close(const struct birth *birth)
     close_pair(birth->socket);
     close_pair(birth->out);
     close_pair(birth->err);
+    close_pair(birth->nest);
 }
 
 static int birth_open(struct birth *birth)
 {
-    *birth = (struct birth){{-1, -1}, {-1, -1}, {-1, -1}};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, birth->socket))
+    *birth = (struct birth){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, birth->socket) ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, birth->nest))
         return -1;
     if (pipe2(birth->out, O_CLOEXEC) || pipe2(birth->err, O_CLOEXEC))
         return -1;
     fcntl(birth->socket[0], F_SETFL, O_NONBLOCK);
     fcntl(birth->out[0], F_SETFL, O_NONBLOCK);
     fcntl(birth->err[0], F_SETFL, O_NONBLOCK);
+    fcntl(birth->nest[0], F_SETFL, O_NONBLOCK);
     return 0;
 }
 
@@ -124,7 +132,7 @@ static int birth_open(struct birth *birth)
  * soon. */
 static void report(const struct fork_report *body, const int *fds, size_t count)
 {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))] = {0};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(FORK_REPORT_FDS * sizeof(int))] = {0};
     struct iovec piece = {(void *)(uintptr_t)body, sizeof *body};
     struct msghdr msg = {.msg_iov = &piece, .msg_iovlen = 1};
     if (count) {
@@ -148,9 +156,9 @@ static void report_failure(int slot, int error)
 static void report_born(int slot, int pid, const struct birth *birth)
 {
     int handle = (int)syscall(SYS_pidfd_open, pid, 0);
-    int fds[4] = {birth->socket[0], birth->out[0], birth->err[0], handle};
+    int fds[FORK_REPORT_FDS] = {birth->socket[0], birth->out[0], birth->err[0], birth->nest[0], handle};
     report(&(struct fork_report){.kind = FORK_BORN, .slot = slot, .pid = pid, .has_handle = handle >= 0}, fds,
-           handle >= 0 ? 4 : 3);
+           FORK_REPORT_FDS - (handle < 0));
     if (handle >= 0)
         close(handle);
 }

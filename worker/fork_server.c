@@ -20,6 +20,7 @@
 struct fork_server {
     const struct registry *registry;
     struct child_page *pages;
+    struct waiting_board *board; /* behind the pages */
     int socket, pid;
     bool lost;
     uv_poll_t *poll; /* while attached; memory of its own, because it ends with the loop and the server may
@@ -30,14 +31,19 @@ struct fork_server {
 
 static size_t pages_size(void)
 {
-    return FORK_SERVER_SLOTS * sizeof(struct child_page);
+    return FORK_SERVER_SLOTS * sizeof(struct child_page) + sizeof(struct waiting_board);
 }
 
 /* ---- start ---- */
 
 static int fork_process(struct fork_server *server, const char *worker_name, const int ends[2])
 {
-    struct fork_setup setup = {server->registry, worker_name, server->pages, ends[1], getpid()};
+    struct fork_setup setup = {.registry = server->registry,
+                               .worker_name = worker_name,
+                               .pages = server->pages,
+                               .board = server->board,
+                               .socket = ends[1],
+                               .parent = getpid()};
     server->pid = fork();
     if (server->pid < 0)
         return UMBEL_SYSTEM;
@@ -55,6 +61,7 @@ static int start(struct fork_server *server, const char *worker_name)
     if (pages == MAP_FAILED)
         return UMBEL_SYSTEM;
     server->pages = pages;
+    server->board = (struct waiting_board *)(server->pages + FORK_SERVER_SLOTS);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
         return UMBEL_SYSTEM;
     server->socket = ends[0];
@@ -97,17 +104,21 @@ static void lose(struct fork_server *server, const char *why)
 /* The descriptors of a birth, in the order of struct child_ends. False when the kernel could not give all. */
 static bool take_ends(const struct msghdr *msg, bool has_handle, struct child_ends *ends)
 {
-    int fds[4] = {-1, -1, -1, -1};
-    size_t want = has_handle ? 4 : 3, got = 0;
+    int fds[FORK_REPORT_FDS];
+    size_t want = FORK_REPORT_FDS - !has_handle, got = 0;
     struct cmsghdr *control = CMSG_FIRSTHDR((struct msghdr *)(uintptr_t)msg);
+    for (size_t i = 0; i < FORK_REPORT_FDS; i++)
+        fds[i] = -1;
     if (control && control->cmsg_type == SCM_RIGHTS) {
         got = (control->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(fds, CMSG_DATA(control), (got < 4 ? got : 4) * sizeof(int));
+        got = got < FORK_REPORT_FDS ? got : FORK_REPORT_FDS;
+        memcpy(fds, CMSG_DATA(control), got * sizeof(int));
     }
-    *ends = (struct child_ends){fds[0], fds[1], fds[2], fds[3]};
+    *ends =
+        (struct child_ends){.socket = fds[0], .out = fds[1], .err = fds[2], .nest = fds[3], .handle = fds[4]};
     if (got == want)
         return true;
-    for (size_t i = 0; i < got && i < 4; i++)
+    for (size_t i = 0; i < got; i++)
         close(fds[i]);
     return false;
 }
@@ -117,6 +128,7 @@ static void close_ends(const struct child_ends *ends)
     close(ends->socket);
     close(ends->out);
     close(ends->err);
+    close(ends->nest);
     if (ends->handle >= 0)
         close(ends->handle);
 }
@@ -138,7 +150,7 @@ static void report_birth(struct fork_server *server, const struct fork_report *r
 static bool read_report(struct fork_server *server)
 {
     struct fork_report report;
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(FORK_REPORT_FDS * sizeof(int))];
     struct iovec piece = {&report, sizeof report};
     struct msghdr msg = {
         .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
@@ -223,6 +235,11 @@ int fork_server_spawn(struct fork_server *server, int slot)
 struct child_page *fork_server_page(struct fork_server *server, int slot)
 {
     return &server->pages[slot];
+}
+
+struct waiting_board *fork_server_board(struct fork_server *server)
+{
+    return server->board;
 }
 
 int fork_server_pid(const struct fork_server *server)

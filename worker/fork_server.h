@@ -17,9 +17,12 @@ struct child_page;
 #define FORK_SERVER_SLOTS 1024
 
 /* The parent's ends of a child, all CLOEXEC, the receiver's to close. Socket and pipes do not block. */
+struct waiting_board;
+
 struct child_ends {
     int socket;   /* SOCK_STREAM: frames */
     int out, err; /* pipes: what the child writes to stdout and stderr */
+    int nest;     /* SOCK_STREAM: what its tasks call, and what they hear (broker/parent_wire.h) */
     int handle;   /* a pidfd, so that a signal never hits a reused pid; -1 where the kernel has none */
 };
 
@@ -39,6 +42,8 @@ int fork_server_attach(struct fork_server *server, struct loop *loop, const stru
 /* Asks for a child in a slot; `born`, `ended` (with pid 0) or `lost` comes. */
 int fork_server_spawn(struct fork_server *server, int slot);
 struct child_page *fork_server_page(struct fork_server *server, int slot);
+/* Which of them wait; see waiting_board.h. */
+struct waiting_board *fork_server_board(struct fork_server *server);
 int fork_server_pid(const struct fork_server *server);
 const struct registry *fork_server_registry(const struct fork_server *server);
 /* Ends the server (its remaining children die with it), detaches and frees. */

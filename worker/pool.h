@@ -15,6 +15,7 @@
 
 struct pool;
 struct fork_server;
+struct nest;
 struct registry;
 
 struct job {
@@ -23,6 +24,7 @@ struct job {
     enum codec result_codec;
     double time_limit, soft_time_limit; /* seconds, decided from task, call and worker; 0 = none */
     int deaths;                         /* children it has killed so far */
+    int depth;                          /* how deep it is nested (nest_route.h); 0: no task called it */
     bool alone;                         /* runs with nothing behind it in its child */
     bool reader;                        /* role reader: take the body apart (v1, foreign), do not run it */
     void *owner;                        /* the consumer's request */
@@ -77,6 +79,8 @@ struct pool_events {
     void (*lost)(void *self, const char *why);
 };
 
+#define POOL_WAITING_DEFAULT 64
+
 struct pool_options {
     const struct log *log;
     int concurrency;   /* jobs at once, in all children together */
@@ -89,10 +93,13 @@ struct pool_options {
     const char *worker_name;      /* name@host, shown to tasks */
     struct fork_server *fork_server; /* all but solo and in_process */
     const struct registry *registry; /* solo and in_process */
+    struct nest *nest;               /* carries what tasks call (nest.h); NULL: they can call nothing */
+    uint32_t max_waiting; /* tasks at most that wait for others they called; 0 = POOL_WAITING_DEFAULT */
 };
 
 struct pool_stats {
     int children, busy, wanted;
+    int waiting;     /* of those busy: they wait for tasks they have called */
     uint32_t queued; /* dispatched, not started */
     int pids[256];
     int pid_count;
@@ -106,7 +113,8 @@ struct pool_ops {
     uint32_t (*room)(const struct pool *pool);
     /* Jobs running plus free slots that can start one at once: what credit must cover at least. */
     uint32_t (*slots)(const struct pool *pool);
-    /* UMBEL_OK: borrowed. UMBEL_BUSY: no room; `room` will come. */
+    /* UMBEL_OK: borrowed. UMBEL_BUSY: no room; `room` will come. A nested job (depth > 0) finds room as long as
+     * the pool works: a task may wait for it. */
     int (*dispatch)(struct pool *pool, struct job *job);
     /* True: the job had not started and is the caller's again. False: it runs or is done; finished comes. */
     bool (*take_back)(struct pool *pool, struct job *job);

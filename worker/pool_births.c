@@ -57,11 +57,12 @@ void births_check(struct prefork *pool)
         crew_births(pool);
         return;
     }
-    for (int i = pool->wanted; i < pool->used; i++)
+    int wanted = lend_children(pool);
+    for (int i = wanted; i < pool->used; i++)
         slot_retire(&pool->slots[i]);
     if (pool->lost || (pool->stopping && prefork_waiting(pool) == 0))
         return;
-    for (int i = 0; i < pool->wanted && pool->in_birth < IN_BIRTH_MAX; i++) {
+    for (int i = 0; i < wanted && pool->in_birth < IN_BIRTH_MAX; i++) {
         struct slot *slot = slot_at(pool, i);
         if (slot->state == SLOT_EMPTY && !births_braked(pool))
             births_spawn(pool, slot);

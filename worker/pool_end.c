@@ -74,6 +74,9 @@ static void clear(struct slot *slot)
         close(slot->handle);
     buffer_fini(&slot->large);
     free(slot->crew.index);
+    if (slot->guest)
+        nest_leave(slot->guest);
+    board_leave(slot->pool->board, slot->index);
     *slot = fresh;
 }
 

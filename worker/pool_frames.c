@@ -185,6 +185,7 @@ void slot_drain(struct slot *slot)
     /* Lowered before we look: what is written after our look rings again. */
     atomic_store(&slot->page->bell, 0);
     drain_ring(slot);
+    lend_look(slot);
 }
 
 /* ---- the socket ---- */

@@ -18,12 +18,17 @@ void note_push(struct note_list *list, struct note *note)
     list->count++;
 }
 
-void note_push_front(struct note_list *list, struct note *note)
+/* Before `at`; NULL: at the end. */
+static void note_insert(struct note_list *list, struct note *note, struct note *at)
 {
-    note->prev = NULL;
-    note->next = list->first;
-    *(list->first ? &list->first->prev : &list->last) = note;
-    list->first = note;
+    if (!at) {
+        note_push(list, note);
+        return;
+    }
+    note->next = at;
+    note->prev = at->prev;
+    *(at->prev ? &at->prev->next : &list->first) = note;
+    at->prev = note;
     list->count++;
 }
 
@@ -33,6 +38,21 @@ void note_remove(struct note_list *list, struct note *note)
     *(note->next ? &note->next->prev : &list->last) = note->prev;
     note->next = note->prev = NULL;
     list->count--;
+}
+
+/* A plain job goes to an end; the others are few. */
+void place_wait(struct prefork *pool, struct note *note, bool again)
+{
+    struct note_list *list = prefork_list(pool, note);
+    int depth = note->job->depth;
+    struct note *at = list->first;
+    if (!again && (!list->last || list->last->job->depth >= depth)) {
+        note_push(list, note);
+        return;
+    }
+    while (at && (at->job->depth > depth || (!again && at->job->depth == depth)))
+        at = at->next;
+    note_insert(list, note, at);
 }
 
 /* ---- choosing ---- */
@@ -46,44 +66,74 @@ static uint64_t cost_of(const struct prefork *pool, const struct job *job)
     return lookahead_cost(pool->task_mean[registry_index(pool->registry, job->def)]);
 }
 
-/* Behind a job that runs too long nothing is put, or it would be taken back with the next tick. */
-static bool takes_more(const struct slot *slot)
+/* Where a job could go, and on top of which child it would stand there. */
+struct place {
+    struct slot *slot;
+    struct lane_seat *below;
+    bool wants_child; /* it may begin, but no child is idle */
+};
+
+/* Behind a job that runs too long, or waits for others, nothing is put: it would be taken back with the next
+ * tick. */
+static bool takes_more(const struct slot *slot, int depth)
 {
-    if (!slot_ready(slot) || (slot->overdue && slot->jobs.count))
+    if (!slot_ready(slot))
+        return false;
+    if (slot->jobs.count && (slot->overdue || !lanes_may_follow(&slot->seat, depth)))
         return false;
     return lookahead_allows(slot->pool->options.look_ahead, slot->jobs.count, slot->queued_ns);
 }
 
 /* The child that is to get the next job: one that is busy for a moment only, if the job is as short; an idle
  * one; or the one that will be through first. */
-static struct slot *choose(struct prefork *pool, uint64_t cost)
+static struct place choose(struct prefork *pool, uint64_t cost, int depth)
 {
     struct slot *best = NULL, *idle = NULL;
+    struct place place = {0};
     for (int i = 0; i < pool->used; i++) {
         struct slot *slot = &pool->slots[i];
-        if (!takes_more(slot))
+        if (!takes_more(slot, depth))
             continue;
         if (lookahead_packs(pool->options.look_ahead, slot->jobs.count, slot->queued_ns, cost))
-            return slot;
-        if (slot->jobs.count == 0 && !idle)
-            idle = slot;
-        if (!best || slot->queued_ns < best->queued_ns)
+            return (struct place){.slot = slot};
+        if (slot->jobs.count == 0)
+            idle = idle ? idle : slot;
+        else if (!best || slot->queued_ns < best->queued_ns)
             best = slot;
     }
-    return idle ? idle : best;
+    bool begins = lanes_may_begin(&pool->lanes, depth, &place.below);
+    place.slot = begins && idle ? idle : best;
+    place.wants_child = begins && !idle;
+    return place;
 }
 
+/* Those that wait may have gone on without a word. */
+static void look_at_waiting(struct prefork *pool)
+{
+    for (int i = 0; pool->lanes.waiting > 0 && i < pool->used; i++)
+        if (pool->slots[i].seat.waits && !lend_waits(&pool->slots[i]))
+            lanes_wait(&pool->lanes, &pool->slots[i].seat, pool->slots[i].seat.depth, false);
+}
+
+/* What is nested deepest comes first: when that may not begin, nothing may. */
 void place_backlog(struct prefork *pool)
 {
     struct note *note;
+    if (pool->lanes.waiting > 0)
+        look_at_waiting(pool);
     while ((note = pool->backlog.first) != NULL) {
         uint64_t cost = cost_of(pool, note->job);
-        struct slot *slot = pool->crew ? crew_choose(pool) : choose(pool, cost);
-        if (!slot)
+        struct place place =
+            pool->crew ? (struct place){.slot = crew_choose(pool)} : choose(pool, cost, note->job->depth);
+        if (place.wants_child)
+            lend_child(pool);
+        if (!place.slot)
             break;
         note_remove(&pool->backlog, note);
         note->cost = cost;
-        slot_give(slot, note);
+        if (!pool->crew && place.slot->jobs.count == 0)
+            lanes_take(&pool->lanes, &place.slot->seat, note->job->depth, place.below);
+        slot_give(place.slot, note);
     }
     if (pool->crew)
         crew_place_suspects(pool);

@@ -92,6 +92,7 @@ bool prefork_end(struct prefork *pool)
     pool->stopped = true;
     uv_timer_stop(&pool->tick);
     uv_timer_stop(&pool->brake);
+    uv_timer_stop(&pool->thrift);
     pool->events->stopped(pool->self);
     return true;
 }
@@ -120,7 +121,7 @@ static void settle(void *self)
     struct prefork *pool = self;
     finish_refused(pool);
     place_backlog(pool);
-    if (pool->room_due && !pool->stopping && room(&pool->base)) {
+    if (pool->room_due && !pool->stopping && (room(&pool->base) || pool->lanes.waiting > 0)) {
         pool->room_due = false;
         pool->events->room(pool->self);
     }
@@ -159,7 +160,8 @@ static uint32_t slots(const struct pool *base)
 static int dispatch(struct pool *base, struct job *job)
 {
     struct prefork *pool = (struct prefork *)base;
-    struct note *note = room(base) ? note_make(pool, job) : NULL;
+    bool taken = job->depth > 0 ? !pool->stopping && !pool->lost : room(base) > 0;
+    struct note *note = taken ? note_make(pool, job) : NULL;
     if (!note) {
         pool->room_due = true;
         return UMBEL_BUSY;
@@ -168,7 +170,7 @@ static int dispatch(struct pool *base, struct job *job)
         prefork_refuse(pool, note, OUTCOME_BAD_BODY);
         return UMBEL_OK;
     }
-    note_push(prefork_list(pool, note), note);
+    place_wait(pool, note, false);
     place_backlog(pool);
     return UMBEL_OK;
 }
@@ -250,7 +252,7 @@ static int resize(struct pool *base, int concurrency)
     struct prefork *pool = (struct prefork *)base;
     if (!allowed(pool->crew, concurrency))
         return UMBEL_BAD_ARGUMENT;
-    pool->options.concurrency = concurrency;
+    pool->options.concurrency = pool->lanes.width = concurrency;
     set_wanted(pool);
     births_check(pool);
     pool->room_due = true;
@@ -261,7 +263,8 @@ static int resize(struct pool *base, int concurrency)
 static void stats(const struct pool *base, struct pool_stats *out)
 {
     const struct prefork *pool = (const struct prefork *)base;
-    *out = (struct pool_stats){.children = pool->children, .wanted = pool->wanted};
+    *out = (struct pool_stats){
+        .children = pool->children, .wanted = pool->wanted, .waiting = pool->lanes.waiting};
     for (int i = 0; i < pool->used; i++) {
         const struct slot *slot = &pool->slots[i];
         if (slot->pid && out->pid_count < (int)(sizeof out->pids / sizeof *out->pids))
@@ -315,6 +318,7 @@ static void pool_free(struct pool *base)
     pool->freeing = true;
     uv_close((uv_handle_t *)&pool->tick, on_timer_closed);
     uv_close((uv_handle_t *)&pool->brake, on_timer_closed);
+    uv_close((uv_handle_t *)&pool->thrift, on_timer_closed);
 }
 
 static bool allocate(struct prefork *pool)
@@ -334,9 +338,21 @@ static void open_handles(struct prefork *pool)
 {
     uv_timer_init(&pool->loop->uv, &pool->tick);
     uv_timer_init(&pool->loop->uv, &pool->brake);
-    pool->tick.data = pool->brake.data = pool;
-    pool->open_handles = 2;
+    uv_timer_init(&pool->loop->uv, &pool->thrift);
+    pool->tick.data = pool->brake.data = pool->thrift.data = pool;
+    pool->open_handles = 3;
     pool->turn = (struct turn_hook){.call = settle, .self = pool};
+}
+
+/* Children that wait come on top, and all must have a slot. */
+static void open_lanes(struct prefork *pool)
+{
+    uint32_t most = pool->options.max_waiting ? pool->options.max_waiting : POOL_WAITING_DEFAULT;
+    uint32_t left = FORK_SERVER_SLOTS - (uint32_t)pool->wanted;
+    pool->options.max_waiting = most < left ? most : left;
+    pool->lanes = (struct lanes){.width = pool->options.concurrency, .most = (int)pool->options.max_waiting};
+    pool->board = fork_server_board(pool->options.fork_server);
+    atomic_store(&pool->board->most, pool->options.max_waiting);
 }
 
 static int open_plain(struct pool **out, struct loop *loop, const struct pool_options *options,
@@ -378,6 +394,7 @@ static int open_pool(struct pool **out, struct loop *loop, const struct pool_opt
     pool->self = self;
     pool->registry = fork_server_registry(options->fork_server);
     set_wanted(pool);
+    open_lanes(pool);
     if (pool->options.look_ahead == 0)
         pool->options.look_ahead = LOOK_AHEAD_DEFAULT;
     if (!allocate(pool) || fork_server_attach(options->fork_server, loop, &slot_events, pool)) {

@@ -6,6 +6,7 @@
  *     pool_frames.c    what it says
  *     pool_end.c       how it ends
  *     pool_place.c     which job goes to which child
+ *     pool_lend.c      children that wait for others: their lanes are lent
  *     pool_watch.c     the tick: limits, memory, long jobs with others behind them
  *     pool_output.c    lines out of what children write
  *     pool_crew.c      children that run several jobs at once (threads, coroutines): births, places
@@ -21,7 +22,10 @@
 #include "worker/child_page.h"
 #include "worker/crew.h"
 #include "worker/fork_server.h"
+#include "worker/lanes.h"
+#include "worker/nest.h"
 #include "worker/pool.h"
+#include "worker/waiting_board.h"
 
 #define OUTPUT_LINE_MAX 4096
 
@@ -91,6 +95,8 @@ struct slot {
     bool large_due;      /* the ring has announced it */
     struct child_page *page;
     struct note_list jobs;
+    struct lane_seat seat;    /* while it has jobs */
+    struct nest_guest *guest; /* what its tasks call; NULL: nothing can be called */
     uint64_t queued_ns; /* cost of all of them */
     uint32_t next_number;
     uint64_t given; /* jobs since birth */
@@ -122,6 +128,10 @@ struct prefork {
     struct slot *slots; /* FORK_SERVER_SLOTS, untouched ones cost nothing */
     int used;           /* slots [0, used) may have children */
     int wanted, children;
+    struct lanes lanes;
+    struct waiting_board *board;
+    int spares;       /* children beyond `wanted`, because some wait */
+    int peak_waiting; /* the most that waited since the spares were last counted */
     bool stopping, lost, stopped;
     double stop_at; /* monotonic seconds after which children are killed */
 
@@ -139,7 +149,7 @@ struct prefork {
     uint64_t *task_mean;      /* per task of the registry, ns */
     uint64_t mean;            /* of all jobs */
 
-    uv_timer_t tick, brake;
+    uv_timer_t tick, brake, thrift;
     uint64_t tick_period;
     int early_deaths;     /* in a row, before they were ready */
     uint64_t brake_until; /* loop ms */
@@ -232,11 +242,24 @@ bool crew_absolve(struct slot *slot);
 
 /* pool_place.c */
 void note_push(struct note_list *list, struct note *note);
-void note_push_front(struct note_list *list, struct note *note);
 void note_remove(struct note_list *list, struct note *note);
 /* Gives what waits to children that may have it. */
 void place_backlog(struct prefork *pool);
 void place_learn(struct prefork *pool, const struct note *note, double runtime);
+
+/* Into the backlog, the deepest first; `again`: before those of its depth, for it came before them. */
+void place_wait(struct prefork *pool, struct note *note, bool again);
+
+/* pool_lend.c */
+/* The child has said something: it may have begun to wait, or have gone on. */
+void lend_look(struct slot *slot);
+/* Its task still waits: its lane may carry others. */
+bool lend_waits(struct slot *slot);
+/* A job may begin and no child is there for it: one more is made, up to as many as wait. */
+void lend_child(struct prefork *pool);
+/* How many children there are to be. */
+int lend_children(const struct prefork *pool);
+void lend_on_thrift(uv_timer_t *timer);
 
 /* pool_watch.c */
 /* The tick runs while there is something to watch; at least every `ms` from now on. */

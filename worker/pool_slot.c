@@ -84,6 +84,8 @@ void slot_forget(struct slot *slot, struct note *note)
     slot->queued_ns -= note->cost;
     slot->pool->outstanding--;
     note->slot = NULL;
+    if (slot->jobs.count == 0)
+        lanes_leave(&slot->pool->lanes, &slot->seat);
 }
 
 /* Numbers in the order they were given; the newest goes first, so that the oldest ends at the backlog's
@@ -94,7 +96,7 @@ static void return_after(struct slot *slot, uint32_t started)
     while ((note = slot->jobs.last) != NULL && page_before(started, note->number)) {
         slot_forget(slot, note);
         slot->given--;
-        note_push_front(prefork_list(slot->pool, note), note);
+        place_wait(slot->pool, note, true);
     }
 }
 
@@ -186,6 +188,9 @@ static void on_born(void *self, int index, int pid, const struct child_ends *end
     good = (!pool->crew || crew_slot_open(slot)) && good;
     good = output_open(slot, 0, ends->out) && good;
     good = output_open(slot, 1, ends->err) && good;
+    slot->guest = pool->options.nest ? nest_enter(pool->options.nest, ends->nest) : NULL;
+    if (!pool->options.nest)
+        close(ends->nest);
     if (!good)
         slot_kill(slot, "out of descriptors or memory");
 }

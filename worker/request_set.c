@@ -24,6 +24,14 @@ void request_list_add(struct request_list *list, struct request *req)
     list->last = &req->next;
 }
 
+void request_list_add_first(struct request_list *list, struct request *req)
+{
+    req->next = list->first;
+    if (!list->first)
+        list->last = &req->next;
+    list->first = req;
+}
+
 struct request *request_list_take(struct request_list *list)
 {
     struct request *req = list->first;
@@ -140,6 +148,8 @@ static void request_clear(struct request *req)
 
 void request_set_give(struct request_set *set, struct request *req)
 {
+    set->nested -= req->nested;
+    req->nested = false;
     request_set_leave(set, req);
     request_clear(req);
     req->next = set->free;

@@ -34,6 +34,7 @@ struct request {
     const char *garbled; /* why it could not be taken apart; NULL: it could */
     bool was_read, looked_up, replayed, in_table;
     bool marked;  /* a start mark is in the back end */
+    bool nested;  /* a nested queue brought it */
     bool settled; /* acknowledged early: at most once */
     struct backend_history history;
     int deaths;            /* beyond those of msg.deaths */
@@ -53,13 +54,14 @@ struct request_list {
 };
 void request_list_init(struct request_list *list);
 void request_list_add(struct request_list *list, struct request *req);
+void request_list_add_first(struct request_list *list, struct request *req);
 struct request *request_list_take(struct request_list *list); /* NULL when empty */
 
 struct request_set {
     struct request **all; /* every request there is, free or not */
     size_t count, capacity;
     struct request *free;
-    size_t in_hand;
+    size_t in_hand, nested; /* and how many of these nested queues brought */
     struct request **table; /* open addressing, a power of two */
     size_t table_size, table_used;
 };

@@ -59,6 +59,8 @@
       "x-max-priority of queues that this worker has to create; 0 = none")                                   \
     X(stop_timeout, SECONDS, "", "stop-timeout", "UMBEL_STOP_TIMEOUT", "30", 0, 1e9, "SECONDS",              \
       "how long a warm stop waits for running tasks before they are handed back")                            \
+    X(max_waiting, COUNT, "", "max-waiting", "UMBEL_MAX_WAITING", "64", 1, 1000, "N",                        \
+      "tasks that may wait at once for tasks they have called; each keeps a child")                          \
     X(task_events, SWITCH, "-E, ", "task-events", "UMBEL_TASK_EVENTS", "", 0, 0, "",                         \
       "send task events to monitors")                                                                        \
     X(heartbeat_interval, SECONDS, "", "heartbeat-interval", "UMBEL_HEARTBEAT_INTERVAL", "2", 0.1, 3600,     \

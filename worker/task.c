@@ -11,6 +11,15 @@
 #include "common/str.h"
 #include "worker/task.h"
 
+/* A plain thread runs one task at a time. */
+static _Thread_local struct umbel_task *on_thread;
+
+struct umbel_task *task_self(void)
+{
+    struct umbel_task *task = co_owner_self();
+    return task ? task : on_thread;
+}
+
 void task_init(struct umbel_task *task, const struct task_port *port, const struct registry *registry,
                const char *worker_name, void *user)
 {
@@ -66,7 +75,10 @@ uint64_t task_run(struct umbel_task *task, const struct task_call *call, struct 
         task_read_envelope(task);
     } else if (task_open_body(task)) {
         task_co_begin(task);
+        struct umbel_task *outer = on_thread;
+        on_thread = task->co.owning ? outer : task;
         call->def->run(task);
+        on_thread = outer;
         task_co_end(task);
         task_settle_silence(task);
     }

@@ -34,7 +34,11 @@ struct task_port {
     void *self;
     /* Waits at most so long, ending early when the task is to look again. NULL: ppoll, which SIGUSR1 ends. */
     void (*doze)(void *self, double seconds);
+    struct task_client *client; /* what tasks call other tasks with (task_client.h); NULL: nothing */
 };
+
+/* The task that runs on this thread, or on the coroutine that does; NULL: none. */
+struct umbel_task *task_self(void);
 
 struct task_call {
     const umbel_task_def *def; /* NULL: role reader */

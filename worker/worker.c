@@ -391,6 +391,34 @@ static void end_backend(struct worker *worker)
     consumer_forget_backend(&worker->consumer);
 }
 
+/* ---- what tasks call
+ * -------------------------------------------------------------------------------------------- */
+
+static int start_nest(struct worker *worker)
+{
+    struct nest_options options = {.log = &worker->sink.log,
+                                   .registry = worker->registry,
+                                   .broker = worker->globals->broker,
+                                   .backend = worker->backend_url,
+                                   .worker_name = worker->name};
+    int code = nest_new(&worker->nest, &worker->loop, &options, &consumer_nest_events, &worker->consumer);
+    if (code != UMBEL_OK)
+        return refuse(worker, EXIT_SOFTWARE, "out of memory");
+    consumer_use_nest(&worker->consumer, worker->nest);
+    return EXIT_DONE;
+}
+
+/* A pool that did not stop still has its lines. */
+static void end_nest(struct worker *worker)
+{
+    consumer_use_nest(&worker->consumer, NULL);
+    if (worker->pool && !worker->pool_stopped)
+        return;
+    worker->closed = false;
+    nest_close(worker->nest, CLOSE_SECONDS / 2, on_closed, worker);
+    run_until(worker, &worker->closed, CLOSE_SECONDS);
+}
+
 static int start_pool(struct worker *worker)
 {
     const struct settings *settings = &worker->settings;
@@ -402,7 +430,9 @@ static int start_pool(struct worker *worker)
                                    .max_memory_per_child = (size_t)settings->max_memory_per_child * 1024,
                                    .worker_name = worker->name,
                                    .fork_server = worker->fork_server,
-                                   .registry = worker->registry};
+                                   .registry = worker->registry,
+                                   .nest = worker->nest,
+                                   .max_waiting = (uint32_t)settings->max_waiting};
     int code = pool_open(&worker->pool, settings->pool, &worker->loop, &options, &consumer_pool_events,
                          &worker->consumer, &worker->why);
     if (code != UMBEL_OK)
@@ -504,6 +534,7 @@ static const struct duty {
     {start_transport, end_transport},
     {start_backend,
      end_backend}, /* ends before the transport: what it stores at last is still acknowledged */
+    {start_nest, end_nest},
     {start_pool, end_pool},
     {start_control, end_control},
     {start_scaler, end_scaler},

@@ -33,6 +33,7 @@ struct worker {
     struct backend *backend;
     struct transport *transport;
     struct pool *pool;
+    struct nest *nest;
     struct signals signals;
     struct stop stop;
     struct scaler scaler;

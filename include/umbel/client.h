@@ -97,6 +97,17 @@ UMBEL_API int umbel_client_fd(umbel_client *client);
 /* Runs the waiting callbacks and the timed calls that are due (timer.h) on this thread; answers how many ran. */
 UMBEL_API int umbel_client_dispatch(umbel_client *client);
 
+/* ---- tasks inside tasks --------------------------------------------------------------------------------------- */
+
+/* The client with which a task calls other tasks and waits for them; an ordinary one, but never closed by the task.
+ * It is opened at the first call in a process that runs tasks, and shared by all that run there. A call without a queue
+ * of its own stays on the task's queue, goes before everything that is less deep, and runs although this task waits: at
+ * any depth and any concurrency (docs/nesting.md). What a task has called is confirmed by the broker before the task
+ * counts as done. umbel_get and umbel_wait end early, with UMBEL_TIMEOUT, when the task is interrupted, and answer
+ * UMBEL_BUSY at once when too many tasks of the worker wait already (--max-waiting). Use it on the task's own thread
+ * (its coroutines included). NULL when memory is out. */
+UMBEL_API umbel_client *umbel_task_client(umbel_task *task);
+
 /* ---- futures -------------------------------------------------------------------------------------------------- */
 
 /* Sends a call. Returns when the message is in the client's buffer (waits for room up to its timeout); the future then
