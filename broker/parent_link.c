@@ -1,7 +1,7 @@
 /* parent_link.c: see parent_link.h.
  *
- * `links` is a mutable global, as the hubs of memory_hub.c and for their reason: a transport and a backend are
- * opened one after the other and must meet by nothing but a name. It is guarded by its lock. */
+ * `links` is a mutable global, as the hubs of memory_hub.c and for their reason: a transport and a backend
+ * are opened one after the other and must meet by nothing but a name. It is guarded by its lock. */
 #include "broker/parent_link.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* parent_link.h: the client's end of the line to the worker (parent_wire.h): one descriptor that the transport
- * and the backend of one client share. "parent://6" names descriptor 6.
+/* parent_link.h: the client's end of the line to the worker (parent_wire.h): one descriptor that the
+ * transport and the backend of one client share. "parent://6" names descriptor 6.
  *
  * The descriptor is taken over by the first that opens it and closed by the last that leaves. When the other
  * end is gone the line is down for good: the worker lives longer than those who run its tasks. */

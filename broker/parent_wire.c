@@ -1,5 +1,5 @@
-/* parent_wire.c: frames of parent_wire.h. A frame that lies about its size is refused before anything in it is
- * looked at. */
+/* parent_wire.c: frames of parent_wire.h. A frame that lies about its size is refused before anything in it
+ * is looked at. */
 #include "broker/parent_wire.h"
 
 #include <string.h>

@@ -1,9 +1,9 @@
 /* parent_wire.h: what a process that runs tasks and its worker say to each other about calls that tasks make.
  *
- * A connected pair of sockets lies between them. One end speaks for a client (parent_link.h), the other is the
- * worker's (worker/nest.h), which carries out on its own connections what it is told. Numbers are host order:
- * both ends are one program on one machine. The client's end runs other people's code, so the worker believes
- * nothing of what it reads; sizes are bounded, and a frame that lies ends the connection. */
+ * A connected pair of sockets lies between them. One end speaks for a client (parent_link.h), the other is
+ * the worker's (worker/nest.h), which carries out on its own connections what it is told. Numbers are host
+ * order: both ends are one program on one machine. The client's end runs other people's code, so the worker
+ * believes nothing of what it reads; sizes are bounded, and a frame that lies ends the connection. */
 #ifndef BROKER_PARENT_WIRE_H
 #define BROKER_PARENT_WIRE_H
 

@@ -15,7 +15,7 @@ struct ring {
     struct pending {
         uint64_t token; /* the owner's */
         bool answered;
-    } *items;
+    } * items;
     uint64_t first, next; /* tokens of the line */
     size_t size;
 };

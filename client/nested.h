@@ -1,5 +1,5 @@
-/* nested.h: what a client must know of the task inside which it is used: for calls, whose they are; for waits,
- * that a slot of the worker stands idle meanwhile.
+/* nested.h: what a client must know of the task inside which it is used: for calls, whose they are; for
+ * waits, that a slot of the worker stands idle meanwhile.
  *
  * Whoever runs tasks hands its answers in (worker/task_client.c); a client of an application has none. All of
  * them are called on the thread that submits or waits. */
@@ -23,8 +23,8 @@ struct nested_origin {
 struct nested_calls {
     /* False: no task runs on this thread. */
     bool (*origin)(void *self, struct nested_origin *origin);
-    /* This thread is about to wait for results. UMBEL_OK: `wait_end` follows. UMBEL_BUSY: too many tasks of this
-     * worker wait already. */
+    /* This thread is about to wait for results. UMBEL_OK: `wait_end` follows. UMBEL_BUSY: too many tasks of
+     * this worker wait already. */
     int (*wait_begin)(void *self);
     void (*wait_end)(void *self);
     /* Seconds it may wait before it asks again; negative: it is to give up, the task was interrupted. */

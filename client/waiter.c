@@ -31,8 +31,8 @@ bool waiter_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, double deadli
 
 static void waiter_init(struct waiter *waiter, size_t need, bool failure_ends)
 {
-    *waiter = (struct waiter){
-        .need = need, .failure_ends = failure_ends, .enough = need == 0, .co = co_self()};
+    *waiter =
+        (struct waiter){.need = need, .failure_ends = failure_ends, .enough = need == 0, .co = co_self()};
     pthread_mutex_init(&waiter->lock, NULL);
     waiter_cond_init(&waiter->cond);
 }

@@ -69,7 +69,7 @@ struct consumer {
     struct postbox postbox;
     struct flow flow;
     struct nested_flow nested;
-    struct nest *nest; /* NULL: tasks can call nothing */
+    struct nest *nest;           /* NULL: tasks can call nothing */
     struct buffer text, scratch; /* of one decision; of one progress */
     enum request_phase phase;
     uint32_t losses; /* connections to the broker lost so far */

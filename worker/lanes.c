@@ -12,7 +12,8 @@ static int deepest_waiting(const struct lanes *lanes)
     return deepest;
 }
 
-/* The deepest top that waits and is less deep: the less deep ones are kept for those that fit nowhere else. */
+/* The deepest top that waits and is less deep: the less deep ones are kept for those that fit nowhere else.
+ */
 static struct lane_seat *best_top(const struct lanes *lanes, int depth)
 {
     struct lane_seat *best = NULL;

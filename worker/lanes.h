@@ -1,15 +1,15 @@
 /* lanes.h: which jobs may run beside which, where tasks call tasks and wait for them. Pure.
  *
- * A pool of concurrency n has n lanes. A job runs on a lane; when it waits for what it has called, its lane may
- * carry another job on top of it, but only one that is nested deeper. So
- *   - a lane is a stack of waiting jobs, each deeper than the one below: no more jobs wait than lanes times the
- *     depth of the deepest call, however the calls arrive;
+ * A pool of concurrency n has n lanes. A job runs on a lane; when it waits for what it has called, its lane
+ * may carry another job on top of it, but only one that is nested deeper. So
+ *   - a lane is a stack of waiting jobs, each deeper than the one below: no more jobs wait than lanes times
+ * the depth of the deepest call, however the calls arrive;
  *   - at most n jobs run that do not wait;
  *   - jobs that nobody called (depth 0) stand at the bottom: at most n of them are begun at once;
- *   - nothing stands still for ever: of all calls that have not begun, the deepest is deeper than every job that
- *     waits for one of them, so where a lane's top waits, it may start there.
- * When half of what may wait does, only what is deeper than everything that waits is begun: the rest of the room
- * is for one chain of calls. docs/nesting.md has the reasoning. */
+ *   - nothing stands still for ever: of all calls that have not begun, the deepest is deeper than every job
+ * that waits for one of them, so where a lane's top waits, it may start there. When half of what may wait
+ * does, only what is deeper than everything that waits is begun: the rest of the room is for one chain of
+ * calls. docs/nesting.md has the reasoning. */
 #ifndef WORKER_LANES_H
 #define WORKER_LANES_H
 

@@ -1,5 +1,5 @@
-/* nest.c: see nest.h. Its two connections are opened by the first line that speaks, and tell every line how they
- * are. */
+/* nest.c: see nest.h. Its two connections are opened by the first line that speaks, and tell every line how
+ * they are. */
 #include "worker/nest_inside.h"
 
 #include <stdio.h>

@@ -2,12 +2,12 @@
  * (broker/parent_wire.h).
  *
  * One nest per worker. It opens a transport and a backend of its own when the first task calls something, and
- * publishes, looks up and listens for all of them; an answer goes to the line that asked. What a task calls that
- * this worker could run itself goes to a nested queue (nest_route.h), once that is consumed. While the broker is
- * away calls are kept, a bounded number per line, and a line that sends more is not read.
+ * publishes, looks up and listens for all of them; an answer goes to the line that asked. What a task calls
+ * that this worker could run itself goes to a nested queue (nest_route.h), once that is consumed. While the
+ * broker is away calls are kept, a bounded number per line, and a line that sends more is not read.
  *
- * All on the loop's thread. What comes over a line is checked: whoever is on the other end runs other people's
- * code. */
+ * All on the loop's thread. What comes over a line is checked: whoever is on the other end runs other
+ * people's code. */
 #ifndef WORKER_NEST_H
 #define WORKER_NEST_H
 
@@ -36,7 +36,8 @@ struct nest_options {
 /* UMBEL_OK or UMBEL_NO_MEMORY. Opens nothing yet. */
 int nest_new(struct nest **out, struct loop *loop, const struct nest_options *options,
              const struct nest_events *events, void *self);
-/* A line of somebody who runs tasks; takes the descriptor over. NULL, and it is closed, when memory is out. */
+/* A line of somebody who runs tasks; takes the descriptor over. NULL, and it is closed, when memory is out.
+ */
 struct nest_guest *nest_enter(struct nest *nest, int fd);
 /* The line's other end is gone: nothing is said to it any more. What it has published is published. */
 void nest_leave(struct nest_guest *guest);

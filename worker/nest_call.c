@@ -1,8 +1,8 @@
 /* nest_call.c: one call of a task on its way through the worker. See nest_inside.h.
  *
  * A call waits here while the broker is away or full, and while the queue it is for is not consumed yet; the
- * client that made it counts the time and gives up, not we. The worker writes its own channel into what wants a
- * result. */
+ * client that made it counts the time and gives up, not we. The worker writes its own channel into what wants
+ * a result. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,9 +116,9 @@ static int publish(struct nest *nest, struct nest_call *call, umbel_str packed)
     bool wants = msg.reply_to.size && nest->backend;
     msg.reply_to = wants ? str_of(nest->channel) : STR_NONE;
     double delay = call->due > 0 ? fmax(call->due - clock_mono(), 0) : 0;
-    code = nest->transport ? nest->transport->ops->publish(nest->transport, &msg, delay, flags,
-                                                           (uint64_t)(uintptr_t)call)
-                           : UMBEL_NOT_SUPPORTED;
+    code = nest->transport
+               ? nest->transport->ops->publish(nest->transport, &msg, delay, flags, (uint64_t)(uintptr_t)call)
+               : UMBEL_NOT_SUPPORTED;
     if (code == UMBEL_OK && wants)
         nest_roster_add(&nest->roster, &call->guest->tickets, msg.id, false);
     return code;

@@ -1,6 +1,6 @@
-/* nest_guest.c: one line to somebody who runs tasks: reads what is asked, writes what is answered. A line that
- * speaks no frames, or does not read what it asked for, is closed; its client then says that the worker cannot
- * be reached. */
+/* nest_guest.c: one line to somebody who runs tasks: reads what is asked, writes what is answered. A line
+ * that speaks no frames, or does not read what it asked for, is closed; its client then says that the worker
+ * cannot be reached. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,8 +58,8 @@ static struct nest_question *question_new(struct nest_guest *guest, uint64_t tok
     struct nest_question *question = calloc(1, sizeof *question);
     if (!question)
         return NULL;
-    *question = (struct nest_question){
-        .guest = guest, .next = guest->questions, .token = token, .answers = answers};
+    *question =
+        (struct nest_question){.guest = guest, .next = guest->questions, .token = token, .answers = answers};
     if (question->next)
         question->next->prev = question;
     guest->questions = question;
@@ -221,7 +221,8 @@ static size_t on_data(void *self, const uint8_t *data, size_t size)
     int code = UMBEL_BUSY;
     if (!guest->greeted)
         greet(guest);
-    while (!guest->down && (code = parent_frame_read(data + taken, size - taken, &frame, &used)) == UMBEL_OK) {
+    while (!guest->down &&
+           (code = parent_frame_read(data + taken, size - taken, &frame, &used)) == UMBEL_OK) {
         taken += used;
         if (!on_frame(guest, &frame)) {
             code = UMBEL_PROTOCOL;

@@ -35,12 +35,12 @@ struct nest_served {
 
 /* A call that was not published, or not answered. */
 struct nest_call {
-    struct nest_guest *guest; /* NULL: it has left */
+    struct nest_guest *guest;      /* NULL: it has left */
     struct nest_call *next, *prev; /* of the guest */
     struct nest_call *later;       /* among those kept */
     uint64_t token;
     int flags;
-    double due;   /* clock_mono; 0 = at once */
+    double due;       /* clock_mono; 0 = at once */
     umbel_str packed; /* malloc'd while it is kept; else empty */
 };
 

@@ -1,5 +1,5 @@
-/* nest_roster.h: which line waits for the result of which task. Several may wait for one, as when a task hands
- * the id of a call on. What is lost here is only late: a client looks up what it does not hear of. */
+/* nest_roster.h: which line waits for the result of which task. Several may wait for one, as when a task
+ * hands the id of a call on. What is lost here is only late: a client looks up what it does not hear of. */
 #ifndef WORKER_NEST_ROSTER_H
 #define WORKER_NEST_ROSTER_H
 
@@ -9,8 +9,8 @@
 #define NEST_TICKETS_MAX 100000
 
 struct nest_ticket {
-    struct table_node node;         /* key: the id */
-    struct nest_ticket *same;       /* of another line, for the same id */
+    struct table_node node;          /* key: the id */
+    struct nest_ticket *same;        /* of another line, for the same id */
     struct nest_ticket *next, *prev; /* of this line, newest first */
     struct nest_tickets *of;
     bool watched; /* the backend was asked for notices of this very task */

@@ -7,8 +7,8 @@
 #include "worker/credit.h"
 #include "worker/nest_route.h"
 
-#define LOOK_MS 10000  /* between two looks for a queue that was not there */
-#define TICK_MS 50     /* while something nested is in hand */
+#define LOOK_MS 10000   /* between two looks for a queue that was not there */
+#define TICK_MS 50      /* while something nested is in hand */
 #define THRIFT_MS 10000 /* what was added goes after so long without need */
 #define CREDIT_MAX 2048u
 #define EXTRA_MAX 64 /* consumers that were added to one queue */
@@ -41,8 +41,7 @@ uint32_t nested_flow_decide(const struct nested_facts *facts, uint32_t credit, b
 
 /* ---- consumers ---- */
 
-static uint32_t consume(struct nested_flow *flow, struct nested_source *source, uint32_t prefetch,
-                        bool make)
+static uint32_t consume(struct nested_flow *flow, struct nested_source *source, uint32_t prefetch, bool make)
 {
     struct consume_options options = {
         .prefetch = prefetch, .create_queue = make, .max_priority = NEST_PRIORITY_MAX};

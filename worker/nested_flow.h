@@ -3,8 +3,9 @@
  * A nested queue is consumed from the moment on at which a task here calls something on it, or at which it is
  * found to be there: it is looked for at the start and every ten seconds. Its queue gives the deepest calls
  * first, so little is asked for ahead: as many as run at once and a few. But a task that waits stays
- * unacknowledged, and what may not begin yet (lanes.h) stays too: whenever all that was asked for is in hand and
- * the pool has nothing to do, a little more is asked for. What was added goes when none was in hand for a while. */
+ * unacknowledged, and what may not begin yet (lanes.h) stays too: whenever all that was asked for is in hand
+ * and the pool has nothing to do, a little more is asked for. What was added goes when none was in hand for a
+ * while. */
 #ifndef WORKER_NESTED_FLOW_H
 #define WORKER_NESTED_FLOW_H
 
@@ -58,7 +59,8 @@ void nested_flow_look(struct nested_flow *flow);
 void nested_flow_consuming(struct nested_flow *flow, uint32_t consumer);
 void nested_flow_counted(struct nested_flow *flow, uint64_t token, int code);
 
-/* The rule, pure: how many more deliveries are to be asked for now. `paused`: little time has passed since. */
+/* The rule, pure: how many more deliveries are to be asked for now. `paused`: little time has passed since.
+ */
 uint32_t nested_flow_decide(const struct nested_facts *facts, uint32_t credit, bool paused);
 
 #endif

@@ -113,8 +113,8 @@ struct pool_ops {
     uint32_t (*room)(const struct pool *pool);
     /* Jobs running plus free slots that can start one at once: what credit must cover at least. */
     uint32_t (*slots)(const struct pool *pool);
-    /* UMBEL_OK: borrowed. UMBEL_BUSY: no room; `room` will come. A nested job (depth > 0) finds room as long as
-     * the pool works: a task may wait for it. */
+    /* UMBEL_OK: borrowed. UMBEL_BUSY: no room; `room` will come. A nested job (depth > 0) finds room as long
+     * as the pool works: a task may wait for it. */
     int (*dispatch)(struct pool *pool, struct job *job);
     /* True: the job had not started and is the caller's again. False: it runs or is done; finished comes. */
     bool (*take_back)(struct pool *pool, struct job *job);

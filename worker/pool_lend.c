@@ -1,9 +1,9 @@
 /* pool_lend.c: children that wait for what their task has called. See lanes.h for who may run meanwhile.
  *
- * A child that waits keeps its memory and its job, so another child takes its place; how many may wait, and so
- * how many children there can be, is what --max-waiting says. The child counts itself on the board and rings
- * its bell; that it goes on needs no bell. Children beyond the wanted ones stay for a while, since the next task
- * that waits wants one again. */
+ * A child that waits keeps its memory and its job, so another child takes its place; how many may wait, and
+ * so how many children there can be, is what --max-waiting says. The child counts itself on the board and
+ * rings its bell; that it goes on needs no bell. Children beyond the wanted ones stay for a while, since the
+ * next task that waits wants one again. */
 #include "worker/pool_prefork.h"
 
 #define THRIFT_MS 5000 /* spares that nobody needed for so long go */

@@ -97,7 +97,7 @@ struct slot {
     struct note_list jobs;
     struct lane_seat seat;    /* while it has jobs */
     struct nest_guest *guest; /* what its tasks call; NULL: nothing can be called */
-    uint64_t queued_ns; /* cost of all of them */
+    uint64_t queued_ns;       /* cost of all of them */
     uint32_t next_number;
     uint64_t given; /* jobs since birth */
     bool broken;    /* it broke the protocol: nothing it says is read any more */
@@ -232,8 +232,9 @@ struct slot *crew_choose(struct prefork *pool);
 void crew_place_suspects(struct prefork *pool);
 
 /* pool_crew_watch.c: likewise */
-#define CREW_REPLACE_MS 100 /* a condemned child may be absolved for so long before another takes its place  \
-                             */
+#define CREW_REPLACE_MS                                                                                      \
+    100 /* a condemned child may be absolved for so long before another takes its place                      \
+         */
 void crew_watch(struct slot *slot);
 /* A running job is to stop: ends its waits. */
 void crew_tell(struct slot *slot, const struct note *note, bool cancelled);

@@ -20,10 +20,10 @@ struct task_lender {
 };
 
 struct task_client {
-    pthread_mutex_t lock;            /* for the opening */
-    umbel_client *_Atomic client;    /* NULL: nobody asked yet */
-    int line;             /* the descriptor; -1: there is no worker to call through */
-    bool owned;           /* the client is ours to close */
+    pthread_mutex_t lock;         /* for the opening */
+    umbel_client *_Atomic client; /* NULL: nobody asked yet */
+    int line;                     /* the descriptor; -1: there is no worker to call through */
+    bool owned;                   /* the client is ours to close */
     const struct task_lender *lender;
 };
 

@@ -1,4 +1,5 @@
-/* waiting_board.h: which children wait for tasks that their task has called. Shared memory, one bit per child.
+/* waiting_board.h: which children wait for tasks that their task has called. Shared memory, one bit per
+ * child.
  *
  * A child counts itself in before it waits and out after; the parent counts out a child that died. A bit
  * belongs to one child, so nothing can be counted twice, and a death leaves nothing behind. The number is the
