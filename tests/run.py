@@ -109,7 +109,7 @@ class Run:
                 print("FAIL  %s (%.1f s)\n%s\n" % (name, seconds, failed), flush=True)
 
     def run(self, suite, file, name, tests, env):
-        limit = 120 + 60 * len(tests)
+        limit = 120 + max(60, getattr(getattr(sys.modules[file], name), "limit", 60)) * len(tests)
         argv = [sys.executable, __file__, "--class", suite, file, name] + tests
         inner = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, text=True, preexec_fn=servers.die_with_parent)
