@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/str.h"
 #include "common/uuid.h"
+#include "worker/builtin.h"
 #include "worker/consumer.h"
 #include "worker/fork_server.h"
 #include "worker/local_options.h"
@@ -104,7 +105,9 @@ static int fill_registry(struct local *local, struct buffer *why)
     local->registry = registry_new();
     if (!local->registry)
         return UMBEL_NO_MEMORY;
-    int code = registry_add(local->registry, &task_function_module, "umbel", why);
+    int code = builtin_add(local->registry, why);
+    if (code == UMBEL_OK)
+        code = registry_add(local->registry, &task_function_module, "umbel", why);
     if (code == UMBEL_OK && module)
         code = registry_add(local->registry, module, "this program", why);
     return code;

@@ -27,7 +27,7 @@ static const umbel_task_def *find_task(struct umbel_task *task, const umbel_valu
         umbel_fail(task, "TypeError", "%s() argument 1 ('task') must be a signature", task->call->def->name);
     else if (!def)
         umbel_fail(task, "NotRegistered", "%.*s", (int)(name.size < 255 ? name.size : 255), name.data);
-    else if (builtin_is(def))
+    else if (def->run == builtin_map || def->run == builtin_starmap)
         umbel_fail(task, "NotImplementedError", "%s cannot call %s", task->call->def->name, def->name);
     else
         return def;

@@ -34,6 +34,11 @@ class Bench:
         self.assertEqual(json.loads(answer.out)["many"]["calls"], 1000)
         self.assertEqual(sum(count for _, count in json.loads(answer.out)["many"]["histogram"]), 10)
 
+    def test_the_ping_in_chunks(self):
+        self.worker(modules=())
+        answer = self.bench("-n", "100", "--chunk", "10", "--size", "5", "-j")
+        self.assertEqual(answer.code, 0, answer)
+
     def test_a_task_that_fails_says_why(self):
         self.worker()
         answer = self.bench("math.add", "[2]")

@@ -103,6 +103,24 @@ Test(executor, a_function_runs_in_solo_and_in_a_child, .timeout = 60)
     cr_assert_eq(waitpid(-1, NULL, WNOHANG), -1, "no process is left");
 }
 
+Test(executor, it_runs_calls_in_chunks, .timeout = 60)
+{
+    umbel_client *client = umbel_connect("memory://?pool=solo", NULL);
+    umbel_chunk *chunk = umbel_chunk_new(client, "umbel.ping", UMBEL_SERIALIZER_DEFAULT);
+    cr_assert_eq(umbel_chunk_add(chunk, UMBEL_ARGS(1)), UMBEL_OK);
+    cr_assert_eq(umbel_chunk_add(chunk, UMBEL_ARGS(2)), UMBEL_OK);
+    umbel_future *future = umbel_submit_chunk(chunk);
+    const umbel_value *list = NULL;
+    int64_t second = 0;
+    cr_assert_eq(umbel_get(future, 10, &list), UMBEL_OK, "%s", umbel_error(future));
+    cr_assert_eq(umbel_value_count(list), 2);
+    cr_assert_eq(umbel_value_int(umbel_value_at(list, 1), &second), UMBEL_OK);
+    cr_assert_eq(second, 2);
+    umbel_future_free(future);
+    umbel_chunk_free(chunk);
+    cr_assert_eq(umbel_close(client, 5), UMBEL_OK);
+}
+
 Test(executor, every_queue_that_is_submitted_to_is_served, .timeout = 60)
 {
     umbel_client *client = umbel_connect("memory://?pool=solo", NULL);

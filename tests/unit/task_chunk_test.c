@@ -136,6 +136,7 @@ Test(task_chunk, results_come_as_one_list_in_the_order_of_the_calls)
         {"celery.starmap", "named", "[[]]", "[\"named\"]"},
         {"celery.map", "add", "[1, 2, 3]", "[11, 12, 13]"},
         {"celery.map", "silent", "[[1, 2]]", "[null]"},
+        {"celery.map", "umbel.ping", "[7]", "[7]"},
     };
     struct world world;
     begin(&world);
