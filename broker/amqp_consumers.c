@@ -75,7 +75,7 @@ static void disown(struct amqp_consumer *consumer)
 {
     struct amqp_consumers *all = consumer->all;
     uint64_t number = consumer->tags.first;
-    size_t cost;
+    size_t cost, open = consumer->tags.open;
     for (; number < consumer->tags.next; number++) {
         if (amqp_tags_settle(&consumer->tags, number, false, &cost))
             all->unsettled -= cost;
@@ -83,6 +83,8 @@ static void disown(struct amqp_consumer *consumer)
     amqp_tags_restart(&consumer->tags);
     consumer->epoch = ++all->epoch;
     balance(all);
+    if (open > 0 && !all->muted && all->owner_events->disowned)
+        all->owner_events->disowned(all->owner, consumer->number);
 }
 
 /* ---- ends ---- */

@@ -51,6 +51,10 @@ struct transport_events {
     /* A consumer ended from the other side (queue deleted). The transport tries to restore it every second.
      */
     void (*consumer_lost)(void *self, uint32_t consumer, int code, const char *why);
+    /* Every delivery of this consumer that is not settled is the broker's again, which may give it to others
+     * by now: its tag is void. The state need not change with it, for more than one connection may stand
+     * behind a transport. May be NULL. */
+    void (*disowned)(void *self, uint32_t consumer);
     /* A consumer is consuming (again); after transport_cancel, `cancelled` comes once no further delivery of
      * it can. */
     void (*consuming)(void *self, uint32_t consumer, uint64_t waiting_messages);

@@ -55,7 +55,7 @@ static void settle(struct consumer *consumer, struct request *req, enum settle h
 void consumer_hand_back(struct consumer *consumer, struct request *req)
 {
     consumer->counts.handed_back++;
-    if (req->deaths > 0 && consumer->phase != PHASE_KILLING && req->losses == consumer->losses) {
+    if (req->deaths > 0 && consumer->phase != PHASE_KILLING && !req->lost) {
         req->ending = (struct verdict){.kind = VERDICT_END, .send = SEND_BACK};
         conclude(consumer, req);
         return;
@@ -153,7 +153,7 @@ void consumer_ask_again(struct consumer *consumer)
     for (struct request *req; (req = request_list_take(&list));) {
         if (req->state == REQUEST_STORING)
             consumer_store(consumer, req);
-        else if (req->losses != consumer->losses || consumer->phase != PHASE_WORKING)
+        else if (req->lost || consumer->phase != PHASE_WORKING)
             consumer_hand_back(consumer, req);
         else
             look_up(consumer, req);
@@ -227,7 +227,7 @@ void consumer_begun(void *self, uint64_t token, int code, struct backend_history
     req->looked_up = true;
     req->history = history;
     req->deaths += (int)history.starts;
-    if (req->losses != consumer->losses || consumer->phase != PHASE_WORKING)
+    if (req->lost || consumer->phase != PHASE_WORKING)
         consumer_hand_back(consumer, req);
     else
         consumer_admit(consumer, req);
@@ -449,18 +449,17 @@ static bool start(struct consumer *consumer, struct request *req)
     return true;
 }
 
-/* Starts what waits, oldest first, until the pool is full. What was to begin on a connection that is gone is
+/* Starts what waits, oldest first, until the pool is full. What was to begin for a delivery that is gone is
  * the broker's again; what has expired meanwhile is not begun. */
 void consumer_pump(struct consumer *consumer)
 {
     while (consumer->ready.first && consumer->phase == PHASE_WORKING) {
         struct request *req = consumer->ready.first;
-        bool stale = req->losses != consumer->losses;
         bool late = req->msg.expires.size && request_expired(&req->msg, clock_now());
-        if (!stale && !late && !start(consumer, req))
+        if (!req->lost && !late && !start(consumer, req))
             return;
         request_list_take(&consumer->ready);
-        if (stale)
+        if (req->lost)
             consumer_hand_back(consumer, req);
         else if (late)
             consumer_admit(consumer, req);
@@ -523,9 +522,9 @@ static void adopt(struct consumer *consumer, struct request *twin, struct reques
 {
     task_log_note(consumer->options.sink, UMBEL_INFO, &req->msg,
                   "delivered again while it runs here: acknowledged when that run ends");
-    if (twin->losses != req->losses) {
+    if (twin->lost) {
         twin->tag = req->tag;
-        twin->losses = req->losses;
+        twin->lost = false;
         twin->settled = false;
         request_set_give(&consumer->requests, req);
         return;
@@ -583,6 +582,15 @@ void consumer_admit(struct consumer *consumer, struct request *req)
     }
 }
 
+/* The original of a copy that has overtaken it is marked late, but in time. */
+static void remember_copy(struct consumer *consumer, struct request *req)
+{
+    if (req->msg.republished)
+        copies_add(&consumer->copies, req->msg.id);
+    else if (copies_any(&consumer->copies) && !req->replayed && copies_holds(&consumer->copies, req->msg.id))
+        req->msg.redelivered = true;
+}
+
 /* A request that owns a copy of the message; NULL, and the delivery handed back, when that cannot be. */
 static struct request *receive(struct consumer *consumer, struct tag tag, const struct message *msg)
 {
@@ -601,8 +609,8 @@ static struct request *receive(struct consumer *consumer, struct tag tag, const 
     req->tag = tag;
     req->nested = nested;
     consumer->requests.nested += nested;
-    req->losses = consumer->losses;
     req->replayed = req->msg.extra_count && message_extra(&req->msg, "umbel-replayed") != NULL;
+    remember_copy(consumer, req);
     consumer->counts.received++;
     loop_note_item(consumer->options.loop);
     flow_delivered(&consumer->flow, consumer->requests.in_hand - consumer->requests.nested);

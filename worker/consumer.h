@@ -8,6 +8,7 @@
 #ifndef WORKER_CONSUMER_H
 #define WORKER_CONSUMER_H
 
+#include "worker/copies.h"
 #include "worker/flow.h"
 #include "worker/nest.h"
 #include "worker/nested_flow.h"
@@ -72,13 +73,13 @@ struct consumer {
     struct nest *nest;           /* NULL: tasks can call nothing */
     struct buffer text, scratch; /* of one decision; of one progress */
     enum request_phase phase;
-    uint32_t losses; /* connections to the broker lost so far */
-    bool transport_up, backend_up;
+    bool backend_up;
     int refusals; /* of the back end, in a row */
     uv_timer_t hold_timer, again_timer;
     struct turn_hook idle_hook, pump_hook;
     struct consumer_counts counts;
     struct revoked revoked;
+    struct copies copies;
     struct task_note *tasks;        /* in the registry's order */
     const umbel_task_def *last_def; /* of the last run, and its note */
     struct task_note *last_note;

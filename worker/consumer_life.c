@@ -89,28 +89,35 @@ static size_t hand_back_unstarted(struct consumer *consumer, choice *chosen, uin
 /* ---- the transport
  * ---------------------------------------------------------------------------------------------- */
 
-/* Deliveries of the old connection are the broker's again, and somebody else may get them: nothing of them is
- * begun here. What runs goes on; its result is stored, and its second delivery adopted or found to have
- * ended. */
-static void lose_connection(struct consumer *consumer)
+static size_t mark_lost(struct consumer *consumer, uint32_t number)
 {
-    consumer->losses++;
-    size_t back = hand_back_unstarted(consumer, every, 0);
+    size_t count = 0;
+    for (size_t i = 0; i < consumer->requests.count; i++) {
+        struct request *req = consumer->requests.all[i];
+        if (req->state == REQUEST_FREE || !brought_by(req, number))
+            continue;
+        req->lost = true;
+        count++;
+    }
+    return count;
+}
+
+/* These deliveries are the broker's again, and somebody else may get them: nothing of them is begun here.
+ * What runs goes on; its result is stored, and its second delivery adopted or found to have ended. */
+static void on_disowned(void *self, uint32_t number)
+{
+    struct consumer *consumer = self;
+    size_t lost = mark_lost(consumer, number);
+    size_t back = hand_back_unstarted(consumer, brought_by, number);
     log_line(consumer->log, UMBEL_INFO, "worker",
-             "%zu tasks that had not started are the broker's again, %zu go on here", back,
-             consumer->requests.in_hand);
+             "%zu tasks that had not started are the broker's again, %zu go on here", back, lost - back);
 }
 
 static void on_transport_state(void *self, enum transport_state state, int code, const char *why)
 {
     struct consumer *consumer = self;
-    bool up = state == TRANSPORT_UP || state == TRANSPORT_BLOCKED;
-    bool lost = consumer->transport_up && !up;
-    consumer->transport_up = up;
     postbox_state(&consumer->postbox, state);
     consumer->events->transport_state(consumer->self, state, code, why);
-    if (lost)
-        lose_connection(consumer);
 }
 
 static void on_published(void *self, uint64_t token, int code, const char *why)
@@ -153,6 +160,7 @@ const struct transport_events consumer_transport_events = {
     .delivered = consumer_delivered,
     .garbled = consumer_garbled,
     .consumer_lost = on_consumer_lost,
+    .disowned = on_disowned,
     .consuming = on_consuming,
     .cancelled = on_cancelled,
     .room = on_transport_room,
@@ -411,6 +419,7 @@ int consumer_init(struct consumer *consumer, const struct consumer_options *opti
     consumer->pump_hook = (struct turn_hook){.call = on_pool_room, .self = consumer};
     revoked_init(&consumer->revoked);
     nested_flow_init(&consumer->nested, options->loop, consumer->log, &nested_flow_events, consumer);
+    copies_init(&consumer->copies);
     consumer->tasks = calloc(registry_count(options->registry) + 1, sizeof *consumer->tasks);
     if (!consumer->tasks)
         return UMBEL_NO_MEMORY;
@@ -429,6 +438,7 @@ void consumer_fini(struct consumer *consumer)
     nested_flow_fini(&consumer->nested);
     request_set_fini(&consumer->requests);
     revoked_fini(&consumer->revoked);
+    copies_fini(&consumer->copies);
     free(consumer->tasks);
     buffer_fini(&consumer->text);
     buffer_fini(&consumer->scratch);

@@ -162,7 +162,7 @@ void request_set_give(struct request_set *set, struct request *req)
 
 /* FNV-1a with a final mix: ids are random or short, and a caller who chooses colliding ones only slows a
  * table that is never longer than the prefetch. */
-static uint64_t hash_of(umbel_str id)
+uint64_t request_set_hash(umbel_str id)
 {
     uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < id.size; i++)
@@ -183,14 +183,14 @@ static struct request *find(const struct request_set *set, umbel_str id, uint64_
 
 struct request *request_set_find(const struct request_set *set, umbel_str id)
 {
-    return id.size ? find(set, id, hash_of(id)) : NULL;
+    return id.size ? find(set, id, request_set_hash(id)) : NULL;
 }
 
 void request_set_enter(struct request_set *set, struct request *req)
 {
     if (req->in_table || !req->msg.id.size)
         return;
-    req->hash = hash_of(req->msg.id);
+    req->hash = request_set_hash(req->msg.id);
     if (find(set, req->msg.id, req->hash))
         return;
     table_put(set->table, set->table_size, req);

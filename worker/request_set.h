@@ -29,13 +29,13 @@ struct request {
     struct buffer payload; /* the encoded result map, kept until it is stored */
     struct parcel parcel;
     struct tag tag;
-    uint32_t losses; /* connections lost when it came; behind the consumer's count, its tag is void */
     enum request_state state;
     const char *garbled; /* why it could not be taken apart; NULL: it could */
     bool was_read, looked_up, replayed, in_table;
     bool marked;  /* a start mark is in the back end */
     bool nested;  /* a nested queue brought it */
     bool settled; /* acknowledged early: at most once */
+    bool lost;    /* the delivery is the broker's again; its tag is void */
     struct backend_history history;
     int deaths;            /* beyond those of msg.deaths */
     int pid;               /* where it runs; 0: not said yet, or not running */
@@ -77,5 +77,6 @@ struct request *request_set_find(const struct request_set *set, umbel_str id);
 /* Makes it findable; when another one of its id is there already, that one stays. */
 void request_set_enter(struct request_set *set, struct request *req);
 void request_set_leave(struct request_set *set, struct request *req);
+uint64_t request_set_hash(umbel_str id);
 
 #endif

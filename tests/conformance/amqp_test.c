@@ -133,6 +133,7 @@ Test(amqp, after_a_cut_consumers_come_back_and_old_tags_acknowledge_nothing)
     relay_cut(&s.relay); /* before the turn ends, so before the acknowledgement leaves */
     cr_assert(station_wait(&s.station, &s.station.consuming, consuming + 1));
     cr_assert(station_wait(&s.station, &s.station.arrived, 40), "%zu", s.station.arrived);
+    cr_assert_eq(s.station.disowned, 1, "the owner was told before they came again");
     for (size_t i = 0; i < 20; i++) {
         cr_assert(s.station.arrivals[20 + i].msg.redelivered);
         station_settle(&s.station, i, SETTLE_ACK); /* stale */
@@ -142,6 +143,26 @@ Test(amqp, after_a_cut_consumers_come_back_and_old_tags_acknowledge_nothing)
     relay_cut(&s.relay);
     cr_assert(station_wait(&s.station, &s.station.arrived, 60), "nothing had been acknowledged: %zu",
               s.station.arrived);
+    leave(&s);
+}
+
+/* Two connections stand behind a transport: the first to go may be the one that publishes. */
+Test(amqp, deliveries_are_disowned_with_the_connection_that_brought_them)
+{
+    struct scene s;
+    if (!enter(&s))
+        return;
+    station_open(&s.station, &s.driver, s.relay_url);
+    station_fill(&s.station, s.queue, 4);
+    station_consume(&s.station, s.queue, 4);
+    cr_assert(station_wait(&s.station, &s.station.arrived, 4));
+    for (size_t cut = 0; cut < 2; cut++) { /* one after the other */
+        size_t up = s.station.up;
+        relay_cut_oldest(&s.relay);
+        cr_assert(station_wait(&s.station, &s.station.up, up + 1));
+    }
+    cr_assert(station_wait(&s.station, &s.station.arrived, 8));
+    cr_assert_eq(s.station.disowned, 1, "not by the loss of the other connection");
     leave(&s);
 }
 

@@ -115,8 +115,17 @@ static void on_counted(void *self, uint64_t token, int code, uint64_t messages, 
     (void)self, (void)token, (void)code, (void)messages, (void)why;
 }
 
-static const struct transport_events events = {on_state,     on_published, on_delivered, on_garbled, on_lost,
-                                               on_consuming, on_cancelled, on_room,      on_counted};
+static const struct transport_events events = {
+    .state = on_state,
+    .published = on_published,
+    .delivered = on_delivered,
+    .garbled = on_garbled,
+    .consumer_lost = on_lost,
+    .consuming = on_consuming,
+    .cancelled = on_cancelled,
+    .room = on_room,
+    .counted = on_counted,
+};
 
 static _Noreturn void hold(struct child *child, const char *url)
 {

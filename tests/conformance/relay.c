@@ -52,6 +52,14 @@ void relay_cut(struct relay *relay)
         cut(relay->pairs);
 }
 
+void relay_cut_oldest(struct relay *relay)
+{
+    struct relay_pair *pair = relay->pairs;
+    while (pair->next)
+        pair = pair->next;
+    cut(pair);
+}
+
 static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *buf)
 {
     (void)handle;

@@ -21,6 +21,8 @@ struct relay {
 
 void relay_open(struct relay *relay, struct loop *loop, int target_port);
 void relay_cut(struct relay *relay);
+/* Only the connection that has been there longest. */
+void relay_cut_oldest(struct relay *relay);
 void relay_close(struct relay *relay);
 
 #endif

@@ -97,6 +97,14 @@ static void on_room(void *self)
     station->room++;
 }
 
+static void on_disowned(void *self, uint32_t consumer)
+{
+    struct station *station = self;
+    (void)consumer;
+    note(station);
+    station->disowned++;
+}
+
 static void on_counted(void *self, uint64_t token, int code, uint64_t messages, const char *why)
 {
     struct station *station = self;
@@ -119,6 +127,7 @@ static const struct transport_events events = {
     .delivered = on_delivered,
     .garbled = on_garbled,
     .consumer_lost = on_lost,
+    .disowned = on_disowned,
     .consuming = on_consuming,
     .cancelled = on_cancelled,
     .room = on_room,

@@ -27,7 +27,7 @@ struct station {
     struct arena arena;
     enum on_arrival on_arrival;
     bool inside; /* a call of ours is running: no event may come now */
-    size_t up, failed, published, arrived, lost, consuming, cancelled, room, counted, closed;
+    size_t up, failed, published, arrived, lost, disowned, consuming, cancelled, room, counted, closed;
     struct answer *answers; /* of published */
     struct arrival *arrivals;
     struct answer count; /* the last one counted */

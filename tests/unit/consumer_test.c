@@ -276,6 +276,11 @@ static void deliver(const struct message *msg, uint64_t number, uint32_t epoch)
     consumer_transport_events.delivered(&world.consumer, (struct tag){number, epoch, 1}, msg);
 }
 
+static void disown(void)
+{
+    consumer_transport_events.disowned(&world.consumer, 1);
+}
+
 static void finish(int job, enum outcome_kind kind)
 {
     struct outcome outcome = {.kind = kind,
@@ -500,8 +505,7 @@ Test(consumer, a_second_delivery_of_what_runs_here_takes_the_place_of_the_lost_o
 {
     struct message msg = message_make("id-1");
     deliver(&msg, 7, 1);
-    consumer_transport_events.state(&world.consumer, TRANSPORT_CONNECTING, UMBEL_BROKER_AWAY, "gone");
-    consumer_transport_events.state(&world.consumer, TRANSPORT_UP, 0, NULL);
+    disown();
     msg.redelivered = true;
     deliver(&msg, 1, 2);
     cr_assert(was("run id-1;"), "not a second time");
@@ -534,15 +538,83 @@ Test(consumer, two_live_copies_of_two_consumers_are_both_acknowledged)
     cr_assert_eq(consumer_in_hand(&world.consumer), 0);
 }
 
-Test(consumer, a_lost_connection_takes_what_has_not_started_away)
+Test(consumer, lost_deliveries_that_have_not_started_are_let_go)
+{
+    struct message one = message_make("id-1"), two = message_make("id-2");
+    world.room = 1;
+    deliver(&one, 7, 1);
+    deliver(&two, 8, 1);
+    disown();
+    cr_assert(was("run id-1;requeue 8;"), "settling a stale tag does nothing");
+    cr_assert_eq(consumer_in_hand(&world.consumer), 1);
+}
+
+/* The connection that publishes is another one. */
+Test(consumer, a_transport_that_cannot_publish_takes_no_deliveries_away)
 {
     struct message one = message_make("id-1"), two = message_make("id-2");
     world.room = 1;
     deliver(&one, 7, 1);
     deliver(&two, 8, 1);
     consumer_transport_events.state(&world.consumer, TRANSPORT_CONNECTING, UMBEL_BROKER_AWAY, "gone");
-    cr_assert(was("run id-1;requeue 8;"), "settling a stale tag does nothing, a live one goes back");
-    cr_assert_eq(consumer_in_hand(&world.consumer), 1);
+    cr_assert(was("run id-1;"));
+    cr_assert_eq(consumer_in_hand(&world.consumer), 2);
+}
+
+Test(consumer, deliveries_lost_while_the_transport_was_away_already_are_let_go)
+{
+    struct message one = message_make("id-1"), two = message_make("id-2");
+    world.room = 1;
+    consumer_transport_events.state(&world.consumer, TRANSPORT_CONNECTING, UMBEL_BROKER_AWAY, "gone");
+    deliver(&one, 7, 1);
+    deliver(&two, 8, 1);
+    disown();
+    cr_assert(was("run id-1;requeue 8;"));
+    finish(0, OUTCOME_DIED);
+    turn();
+    cr_assert(was("requeue 7;"), "what died for a lost delivery is not begun again either");
+}
+
+Test(consumer, what_was_looked_up_for_a_lost_delivery_is_let_go)
+{
+    struct message msg = message_make("id-1");
+    msg.redelivered = true;
+    deliver(&msg, 7, 1);
+    disown();
+    begun(false, 0);
+    cr_assert(was("begin id-1;requeue 7;unmark id-1;"));
+}
+
+/* ---- a copy overtakes its original
+ * ------------------------------------------------------------------------------ */
+
+Test(consumer, an_original_that_its_copy_has_overtaken_is_not_run_beside_it)
+{
+    struct message original = message_make("id-1"), copy = original;
+    copy.republished = true;
+    deliver(&copy, 7, 1);
+    deliver(&original, 8, 1); /* before the copy's history is known */
+    begun(false, 0);
+    finish(0, OUTCOME_SUCCESS);
+    stored(UMBEL_OK);
+    cr_assert(was("begin id-1;run id-1;store id-1 SUCCESS;ack 8;ack 7;unmark id-1;"));
+    cr_assert_eq(consumer_in_hand(&world.consumer), 0);
+}
+
+Test(consumer, an_original_that_comes_when_its_copy_has_ended_is_not_run_again)
+{
+    struct message original = message_make("id-1"), copy = original, other = message_make("id-2");
+    copy.republished = true;
+    deliver(&copy, 7, 1);
+    begun(false, 0);
+    finish(0, OUTCOME_SUCCESS);
+    stored(UMBEL_OK);
+    forget();
+    deliver(&original, 8, 1);
+    begun(true, 0);
+    cr_assert(was("begin id-1;ack 8;unmark id-1;"));
+    deliver(&other, 9, 1);
+    cr_assert(was("run id-2;"), "others are not looked up");
 }
 
 /* ---- what no frame can hold
