@@ -189,6 +189,14 @@ class Rabbit(Server):
             raise RuntimeError("rabbitmqctl %s: %s" % (" ".join(arguments), done.stdout))
         return done.stdout
 
+    def logged(self, text):
+        """How often its own log says this."""
+        count = 0
+        for path in glob.glob(os.path.join(self.folder, "log", "*.log")):
+            with open(path, errors="replace") as f:
+                count += f.read().count(text)
+        return count
+
     def stop(self):
         super().stop()
         self.epmd.stop()

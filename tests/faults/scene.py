@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 import uuid
 
 import amqp
@@ -158,6 +159,18 @@ class Scene:
                 code = process.stop(30)
                 if code:
                     self.problems.append("%s, asked to stop, ended with %s" % (process.name, code))
+
+    def alarm(self, on):
+        """Sets or ends RabbitMQ's memory alarm; answers when that was, which may be long before rabbitmqctl ends."""
+        rabbit, words = self.stand.rabbit, "alarm set on node" if on else "alarm cleared on node"
+        before = rabbit.logged(words)
+        tool = threading.Thread(target=rabbit.ctl, args=("set_vm_memory_high_watermark", "0.00001" if on else "0.4"))
+        tool.start()
+        try:
+            eventually(lambda: rabbit.logged(words) > before, "RabbitMQ says: " + words, 60)
+            return time.monotonic()
+        finally:
+            tool.join()
 
     def delete_queue(self):
         with amqp.Connection("127.0.0.1:%d" % self.stand.rabbit.port, connect_timeout=20) as connection:

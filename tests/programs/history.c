@@ -11,13 +11,14 @@
  *     result ID TIME CODE VALUE     what umbel_get answered
  *     late ID SECONDS               by how much a wait outlived its deadline
  *
- * Prints "sending" at the first and "sent" after the last submission. Ends with 0 whenever it came to its
- * end.
+ * Prints "sending" at the first and "sent" after the last submission, which may come sooner: SIGUSR1 says
+ * that it is enough. Ends with 0 whenever it came to its end.
  *
  * A machine that is busy elsewhere wakes every sleeper late. So a second thread sleeps for a few milliseconds
  * at a time and notes how late it is woken itself: only what a wait is late beyond that is the library's. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,6 +34,13 @@ struct call {
 };
 
 static int history;
+static volatile sig_atomic_t enough;
+
+static void on_enough(int number)
+{
+    (void)number;
+    enough = 1;
+}
 
 static double monotonic(void)
 {
@@ -127,6 +135,7 @@ int main(int argc, char **argv)
     const char *name[16];
     for (char *word = strtok(argv[6], ","); word && names < 16; word = strtok(NULL, ","))
         name[names++] = word;
+    signal(SIGUSR1, on_enough);
     pthread_t beat;
     if (pthread_create(&beat, NULL, metronome, NULL))
         return 3;
@@ -134,12 +143,13 @@ int main(int argc, char **argv)
     struct call *calls = calloc(count, sizeof *calls);
     say("sending");
     double start = monotonic();
-    for (size_t i = 0; i < count; i++) {
-        pace(start, i, atof(argv[8]));
-        submit(client, &calls[i], argv, name[i % names]);
+    size_t sent = 0;
+    for (; sent < count && !enough; sent++) {
+        pace(start, sent, atof(argv[8]));
+        submit(client, &calls[sent], argv, name[sent % names]);
     }
     say("sent");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < sent; i++)
         note_result(&calls[i], atof(argv[9]));
     free(calls);
     double began = monotonic();
