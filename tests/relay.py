@@ -1,8 +1,10 @@
-"""A TCP relay in front of a server: it can be down, cut every connection, swallow what is sent, never answer, or speak TLS."""
+"""A TCP relay in front of a server: it can be down, cut every connection, swallow or hold what is sent, never answer, or speak
+TLS."""
 import re
 import socket
 import ssl
 import threading
+import time
 
 
 class Relay:
@@ -10,7 +12,9 @@ class Relay:
         host, port = re.search(r"(127\.0\.0\.1):(\d+)", url).groups()
         self.target = (host, int(port))
         self.lock = threading.Lock()
-        self.open_sockets = set()
+        self.open_sockets = set()  # to the clients
+        self.far_sockets = set()  # to the server
+        self.held = {}  # what is kept from the server, by socket
         self.muted = self.swallowing = False
         self.tls = None
         if certificate:
@@ -53,7 +57,7 @@ class Relay:
             return
         far.settimeout(None)
         with self.lock:
-            self.open_sockets.add(far)
+            self.far_sockets.add(far)
         threading.Thread(target=self.pump, args=(near, far, True), daemon=True).start()
         self.pump(far, near, False)
 
@@ -70,43 +74,69 @@ class Relay:
                 data = source.recv(65536)
                 if not data:
                     break
-                if not (sending and self.swallowing):
+                if sending and sink in self.held:
+                    self.held[sink].append(data)
+                elif not (sending and self.swallowing):
                     sink.sendall(data)
         except OSError:
             pass
+        if source in self.held or sink in self.held:
+            return  # the server is not to know yet that the client has gone
         for s in (source, sink):
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
 
-    def cut(self):
-        """Ends every connection; new ones are taken."""
+    def cut(self, pause=0.0):
+        """Ends every connection, in any order, with a pause in seconds between them; new ones are taken."""
         self.swallowing = False
         with self.lock:
-            for s in self.open_sockets:
-                try:
-                    s.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-                s.close()
+            ending = list(self.open_sockets)
             self.open_sockets.clear()
+            far = [s for s in self.far_sockets if s not in self.held]
+            self.far_sockets.difference_update(far)
+        for number, s in enumerate(ending):
+            time.sleep(pause if number else 0)
+            end(s)
+        for s in far:
+            end(s)
 
     def swallow(self):
         """Whatever is sent to the server from now on is taken and thrown away, until the next cut."""
         self.swallowing = True
+
+    def hold(self):
+        """What is sent on the connections there are arrives when it is released, even if they are cut before."""
+        with self.lock:
+            self.held = {far: [] for far in self.far_sockets}
+
+    def release(self):
+        """What was held arrives, and those connections end."""
+        held, self.held = self.held, {}
+        for far, data in held.items():
+            far.sendall(b"".join(data))
+            far.shutdown(socket.SHUT_WR)
 
     def mute(self):
         """Takes connections and never says a word."""
         self.muted = True
         self.cut()
 
-    def down(self):
-        """As if the server had ended."""
+    def down(self, pause=0.0):
+        """As if the server had ended. With a pause, as if it had fallen silent: each connection is found dead by itself."""
         if self.listener:
             self.listener.shutdown(socket.SHUT_RDWR)
             self.listener.close()
             self.listener = None
-        self.cut()
+        self.cut(pause)
 
     close = down
+
+
+def end(s):
+    try:
+        s.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    s.close()

@@ -358,13 +358,30 @@ def client_cut(scene):
 
 
 @case
+def copies_overtake(scene):
+    """A client's connection dies with messages in it, the client sends them again, and then the first ones arrive, too."""
+    relay = scene.relay(scene.stand.amqp)
+    worker = scene.worker()
+    client = scene.client(1000, per_second=500, deadline=40, broker=relay.url)
+    wanted = scene.random.randrange(100, 600)
+    scene.wait_lines("submit", wanted)
+    relay.hold()
+    scene.wait_lines("submit", wanted + 100)
+    relay.cut()
+    scene.wait_lines("end", wanted + 150)
+    relay.release()
+    come_to_an_end(scene, worker, client)
+    return {"doubled_at_most": 0}
+
+
+@case
 def split_worker(scene):
     """A worker loses the broker while its tasks run; another one runs them too. The first result stays."""
     relay = scene.relay(scene.stand.amqp)
     first = scene.worker(broker=relay.url)
     client = scene.client(8, milliseconds=1500, deadline=40)
     scene.wait_lines("start", 4)
-    relay.down()
+    relay.down(pause=0.1)  # one connection after the other: none of them speaks for the rest
     second = scene.worker()
     scene.finish(client)
     scene.wait_lines("end", len(scene.lines("start")), 30)

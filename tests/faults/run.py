@@ -21,7 +21,7 @@ from checker import check  # noqa: E402
 from scene import Scene, servers  # noqa: E402
 
 SMOKE = ("child_killed", "crashing_tasks", "worker_killed", "backend_killed", "broker_frozen", "connection_cut", "client_cut",
-         "split_worker", "warm_stop")
+         "copies_overtake", "split_worker", "warm_stop")
 # Each defect is a build option (UMBEL_DEFECT), and the case in which the checker must see it.
 DEFECTS = (("ACK_FIRST", "backend_frozen_then_worker_killed"), ("NO_CONFIRM", "client_cut"), ("STALE_TAG", "stale_tags"),
            ("NO_HAND_BACK", "warm_stop"), ("OVERWRITE_TERMINAL", "split_worker"))
