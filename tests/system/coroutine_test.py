@@ -47,3 +47,11 @@ class OnPrefork(Waits, Overflow, OnSqlite):
 
 class OnSolo(Waits, OnSqlite):
     pool = ("-P", "solo")
+
+
+class OnThreads(Waits, Overflow, OnSqlite):
+    pool = ("-P", "threads")
+
+
+class OnCoroutines(Waits, Overflow, OnSqlite):
+    pool = ("-P", "coroutines")
