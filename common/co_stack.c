@@ -2,6 +2,7 @@
  * cache. */
 #include "common/co_stack.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 
 static size_t round_up(size_t size)
@@ -27,29 +28,59 @@ static void stack_unmap(struct co_stack stack)
     munmap(stack.guard, CO_GUARD_SIZE + stack.size);
 }
 
+static bool pile_take(struct co_stack_pile *pile, size_t size, struct co_stack *out)
+{
+    for (size_t i = pile->count; i-- > 0;) {
+        if (pile->kept[i].size != size)
+            continue;
+        *out = pile->kept[i];
+        pile->kept[i] = pile->kept[--pile->count];
+        return true;
+    }
+    return false;
+}
+
+/* False: it is full, or there is no memory. */
+static bool pile_put(struct co_stack_pile *pile, size_t most, struct co_stack stack)
+{
+    if (pile->count == pile->room) {
+        size_t wider = pile->room ? pile->room * 2 : CO_STACKS_WARM;
+        struct co_stack *kept = wider <= most ? realloc(pile->kept, wider * sizeof *kept) : NULL;
+        if (!kept)
+            return false;
+        pile->kept = kept;
+        pile->room = wider;
+    }
+    pile->kept[pile->count++] = stack;
+    return true;
+}
+
+static void pile_fini(struct co_stack_pile *pile)
+{
+    while (pile->count)
+        stack_unmap(pile->kept[--pile->count]);
+    free(pile->kept);
+    *pile = (struct co_stack_pile){0};
+}
+
 bool co_stacks_take(struct co_stacks *stacks, size_t size, struct co_stack *out)
 {
     size = round_up(size);
-    for (size_t i = stacks->count; i-- > 0;) {
-        if (stacks->kept[i].size != size)
-            continue;
-        *out = stacks->kept[i];
-        stacks->kept[i] = stacks->kept[--stacks->count];
-        return true;
-    }
-    return stack_map(out, size);
+    return pile_take(&stacks->warm, size, out) || pile_take(&stacks->cold, size, out) || stack_map(out, size);
 }
 
 void co_stacks_give(struct co_stacks *stacks, struct co_stack stack)
 {
-    if (stacks->count < CO_STACKS_KEPT)
-        stacks->kept[stacks->count++] = stack;
+    if (pile_put(&stacks->warm, CO_STACKS_WARM, stack))
+        return;
+    if (pile_put(&stacks->cold, CO_STACKS_COLD, stack))
+        madvise(co_stack_bottom(&stack), stack.size, MADV_DONTNEED);
     else
         stack_unmap(stack);
 }
 
 void co_stacks_fini(struct co_stacks *stacks)
 {
-    while (stacks->count)
-        stack_unmap(stacks->kept[--stacks->count]);
+    pile_fini(&stacks->warm);
+    pile_fini(&stacks->cold);
 }

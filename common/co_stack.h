@@ -1,5 +1,8 @@
 /* co_stack.h: memory for stacks. Below each lies a guard that nobody may touch, so that an overflow is a
- * fault at a known address and never a scribble over a neighbour. A few that were used are kept warm. */
+ * fault at a known address and never a scribble over a neighbour.
+ *
+ * Used ones are kept: a few warm, with the memory they took, many more cold, as addresses only. Mapping and
+ * unmapping is what costs most about a coroutine. */
 #ifndef COMMON_CO_STACK_H
 #define COMMON_CO_STACK_H
 
@@ -8,16 +11,21 @@
 
 /* Wide, because a large frame may step over a single page. */
 #define CO_GUARD_SIZE (64u << 10)
-#define CO_STACKS_KEPT 64
+#define CO_STACKS_WARM 64
+#define CO_STACKS_COLD 8192 /* each is two of the system's 65530 mappings */
 
 struct co_stack {
     char *guard; /* CO_GUARD_SIZE bytes, then the stack */
     size_t size; /* of the stack */
 };
 
-struct co_stacks {
-    struct co_stack kept[CO_STACKS_KEPT];
-    size_t count;
+struct co_stack_pile {
+    struct co_stack *kept;
+    size_t count, room;
+};
+
+struct co_stacks { /* all zero: nothing is kept */
+    struct co_stack_pile warm, cold;
 };
 
 /* False: no memory, or the system's number of mappings is used up. The size is rounded up to pages. */

@@ -24,6 +24,13 @@ class Waits:
             for task in TASKS:
                 self.assertEqual(self.value("waits." + task), "good", task)
 
+    def test_exceptions_in_flight_are_each_ones_own(self):
+        self.worker(*(self.pool + ("-c", "2")), modules=("waits_throw",))
+        ids = [self.send("waits.throw") for _ in range(4)]
+        for task_id in ids:
+            answer = self.result(task_id)
+            self.assertEqual((answer.code, answer.out.strip()), (0, '"good"'), answer)
+
     def test_a_soft_limit_ends_what_waits(self):
         self.begin("-c", "2")
         began = time.monotonic()
