@@ -10,7 +10,7 @@ RUN sh scripts/build release:demo_parts && strip build/release/umbel build/relea
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends librabbitmq4 libhiredis0.14 libmsgpackc2 libuv1 libsqlite3-0 libssl3 ca-certificates \
+ && apt-get install -y --no-install-recommends librabbitmq4 libhiredis0.14 libmsgpackc2 libuv1 libsqlite3-0 libssl3 zlib1g ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /var/lib/umbel --create-home umbel
 COPY --from=build /src/build/release/umbel /usr/local/bin/umbel

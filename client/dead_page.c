@@ -5,8 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "client/outline.h"
+#include "common/compression.h"
 
-enum { ID_MOST = 255, TASK_MOST = 40, TIME_MOST = 19, REASON_MOST = 80, ERROR_MOST = 160, NAME_WIDTH = 16 };
+enum {
+    ID_MOST = 255,
+    TASK_MOST = 40,
+    TIME_MOST = 19,
+    REASON_MOST = 80,
+    ERROR_MOST = 160,
+    NAME_WIDTH = 16,
+    BODY_MAX = 64 << 20
+};
 
 /* ---- the list ---- */
 
@@ -88,14 +97,32 @@ static void print_property(const char *name, umbel_str text)
     putchar('\n');
 }
 
+/* NULL when it cannot be read. */
+static umbel_value *read_body(const struct message *msg, struct arena *arena)
+{
+    const struct codec_row *row = codec_by_content_type(msg->content_type);
+    umbel_str bytes = msg->body;
+    umbel_value *body = NULL;
+    const char *why = NULL;
+    struct buffer unpacked;
+    buffer_init(&unpacked, BODY_MAX);
+    int code =
+        msg->compression.size ? compression_open(msg->compression, msg->body, &unpacked, &why) : UMBEL_OK;
+    if (msg->compression.size)
+        bytes = (umbel_str){(const char *)buffer_head(&unpacked), buffer_length(&unpacked)};
+    if (!row || code != UMBEL_OK || row->decode(arena, bytes, &body, NULL) != UMBEL_OK)
+        body = NULL;
+    buffer_fini(&unpacked);
+    return body;
+}
+
 static void print_body(const struct message *msg)
 {
     struct arena arena;
     arena_init(&arena, 0);
-    umbel_value *body = NULL;
-    const struct codec_row *row = codec_by_content_type(msg->content_type);
+    const umbel_value *body = read_body(msg, &arena);
     print_name(STR("body"));
-    if (row && row->decode(&arena, msg->body, &body, NULL) == UMBEL_OK) {
+    if (body) {
         outline_scalar(body);
     } else {
         printf("%zu bytes that cannot be read: ", msg->body.size);

@@ -32,7 +32,7 @@ install(FILES ${UMBEL_PUBLIC_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/um
 
 # ---- umbel.pc and UmbelConfig.cmake -------------------------------------------------------------------------------------
 # What the static library needs besides itself; the shared one brings its own.
-set(UMBEL_PRIVATE_LIBRARIES rabbitmq hiredis uv sqlite3 ssl crypto msgpackc pthread m dl)
+set(UMBEL_PRIVATE_LIBRARIES rabbitmq hiredis uv sqlite3 ssl crypto z msgpackc pthread m dl)
 list(TRANSFORM UMBEL_PRIVATE_LIBRARIES PREPEND -l OUTPUT_VARIABLE UMBEL_PRIVATE_FLAGS)
 list(JOIN UMBEL_PRIVATE_FLAGS " " UMBEL_PRIVATE_FLAGS)
 file(RELATIVE_PATH UMBEL_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})

@@ -5,6 +5,7 @@
  * OUTCOME_UNSUPPORTED, a value that C cannot hold a FAILURE ValueError that names the argument. */
 #include <stdio.h>
 #include <strings.h>
+#include "common/compression.h"
 #include "common/str.h"
 #include "worker/task.h"
 
@@ -45,9 +46,6 @@ static const struct codec_row *choose_codec(struct umbel_task *task)
     else if (!encoding_known(msg->content_encoding))
         BAD(task, "ContentDisallowed", "content encoding %.*s is refused; send utf-8 or binary",
             SHOWN(msg->content_encoding));
-    else if (msg->compression.size)
-        BAD(task, "DecodeError", "compressed bodies (%.*s) cannot be read by this version",
-            SHOWN(msg->compression));
     else if (msg->body.size > TASK_BODY_MAX)
         BAD(task, "DecodeError", "the body of %zu bytes is over the limit of %u", msg->body.size,
             TASK_BODY_MAX);
@@ -56,14 +54,40 @@ static const struct codec_row *choose_codec(struct umbel_task *task)
     return NULL;
 }
 
+/* The body's own bytes: those of the message, or what they unpack to, in `out`. */
+static bool unpack(struct umbel_task *task, struct buffer *out, umbel_str *bytes)
+{
+    const struct message *msg = task->call->msg;
+    const char *why = NULL;
+    *bytes = msg->body;
+    if (!msg->compression.size)
+        return true;
+    int code = compression_open(msg->compression, msg->body, out, &why);
+    *bytes = (umbel_str){(const char *)buffer_head(out), buffer_length(out)};
+    if (code == UMBEL_NOT_SUPPORTED)
+        BAD(task, "DecodeError", "compressed bodies (%.*s) cannot be read by this version; %s",
+            SHOWN(msg->compression), why);
+    else if (code == UMBEL_TOO_LARGE)
+        BAD(task, "DecodeError", "the body is over the limit of %u bytes when it is unpacked", TASK_BODY_MAX);
+    else if (code)
+        BAD(task, "DecodeError", "the compressed body cannot be read: %s", why);
+    return code == UMBEL_OK;
+}
+
 umbel_value *task_decode(struct umbel_task *task, const struct codec_row **codec)
 {
     umbel_value *body = NULL;
     const char *why = NULL;
     const struct codec_row *row = choose_codec(task);
-    if (!row)
+    struct buffer unpacked;
+    umbel_str bytes;
+    buffer_init(&unpacked, TASK_BODY_MAX);
+    if (!row || !unpack(task, &unpacked, &bytes)) {
+        buffer_fini(&unpacked);
         return NULL;
-    int code = row->decode(&task->arena, task->call->msg->body, &body, &why);
+    }
+    int code = row->decode(&task->arena, bytes, &body, &why);
+    buffer_fini(&unpacked); /* what was decoded is in the arena */
     if (code) {
         BAD(task, "DecodeError", "the body is not readable %s: %s", row->name,
             why ? why : umbel_strerror(code));

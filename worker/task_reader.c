@@ -95,6 +95,7 @@ void task_read_envelope(struct umbel_task *task)
     if (!body || !readable(task, body))
         return;
     fill_headers(&msg, body);
+    msg.compression = STR_NONE; /* it is written anew, as it is */
     buffer_clear(&task->progress); /* the new body, until it is packed */
     int code = write_body(row, &task->progress, body);
     msg.body = (umbel_str){(const char *)buffer_head(&task->progress), buffer_length(&task->progress)};

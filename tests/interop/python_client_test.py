@@ -284,12 +284,25 @@ class PythonClient(OnCluster):
         self.assertEqual(self.get("math.add", (2, 3), countdown=2), 5)
         self.assertGreater(time.monotonic() - began, 1)
 
-    def test_compressed_bodies_are_refused_by_name_and_parked(self):
+    def test_bodies_compressed_by_zlib_are_read(self):
         self.worker()
-        with self.assertRaises(Exception) as caught:
-            self.get("echo", ("x" * 10000,), compression="gzip")
-        self.assertIn("compressed", str(caught.exception))
-        self.wait_parked(1)
+        for compression in ("gzip", "zlib"):
+            for serializer in ("json", "msgpack"):
+                for value in ("", "x" * 1000000, ["gr\u00fc\u00dfe", {"a": [1, None]}]):
+                    self.assertEqual(self.get("echo", (value,), compression=compression, serializer=serializer), value)
+        self.app.conf.task_compression = "gzip"
+        self.assertEqual(self.get("math.add", (2, 3)), 5)
+        self.assertEqual(self.get("retry", (self.path("again"), 2, 0.1)), 2, "its copies can be read too")
+        self.app.conf.task_protocol = 1
+        self.assertEqual(self.get("math.add", (2, 3)), 5)
+
+    def test_bodies_compressed_in_other_ways_are_refused_by_name_and_parked(self):
+        self.worker()
+        for compression in ("bzip2", "lzma"):
+            with self.assertRaises(Exception) as caught:
+                self.get("echo", ("x" * 10000,), compression=compression)
+            self.assertIn("compressed", str(caught.exception))
+        self.wait_parked(2)
 
     def test_many_at_once(self):
         self.worker()

@@ -3,6 +3,7 @@ and the next good task runs. Messages are published as raw bytes, as somebody wo
 import json
 import random
 import struct
+import zlib
 
 from stage import BUILD, OnCluster, descendants, eventually
 
@@ -206,6 +207,15 @@ class BadInput(OnCluster):
         self.send_body("content type of 255 bytes", "bad-body", "x" * 255, GOOD)
         self.send_body("an unknown encoding", "bad-body", JSON, GOOD, encoding="utf-7")
         self.send_body("an unknown compression", "bad-body", JSON, GOOD, ("compression", text("application/x-brotli")))
+        self.check()
+
+    def test_compressed_bodies_that_lie(self):
+        packed = zlib.compress(GOOD)
+        bomb = zlib.compressobj(9)
+        bomb = b"".join(bomb.compress(bytes(1 << 20)) for _ in range(600)) + bomb.flush()  # 600 MiB out of 600 KiB
+        for name, body in (("no zlib", GOOD), ("empty", b""), ("cut off", packed[:-3]), ("damaged", packed[:8] + b"\xff" + packed[9:]),
+                           ("no json in it", zlib.compress(b"[[1, 2")), ("a bomb", bomb), ("a bomb in a bomb", zlib.compress(bomb))):
+            self.send_body("compressed: " + name, "bad-body", JSON, body, ("compression", text("application/x-gzip")))
         self.check()
 
     def test_headers_of_impossible_kinds(self):

@@ -227,6 +227,14 @@ class LettersOfEveryReason(Operator, OnCluster):
         self.wait_rows(1)
         self.assertIn("16 bytes that cannot be read: [[1, 2 and so on", self.done("show", "--all"))
 
+    def test_a_compressed_body_is_shown_as_it_was_meant(self):
+        self.worker("-c", "1")
+        task_id = self.app.send_task("no.such", ("packed", 1), queue=self.queue, compression="gzip").id
+        self.wait_rows(1)
+        shown = self.done("show", task_id)
+        self.assertRegex(shown, r"compression +application/x-gzip\n")
+        self.assertIn('body             [["packed", 1], {}', shown)
+
     def test_what_has_no_id_is_named_by_a_dash(self):
         self.worker("-c", "1")
         self.publish(b"[[1, 2], {}, {}]", task="math.add")
