@@ -75,6 +75,8 @@ static void on_turn(void *self)
     outbox_resume(&engine->outbox);
     outbox_turn(&engine->outbox);
     inbox_turn(&engine->inbox);
+    if (atomic_load(&engine->drainers))
+        engine_look_drained(engine);
     arm(engine);
 }
 
@@ -89,6 +91,7 @@ static void on_wake(void *self)
     run_timers(engine);
     if (timers_due_ms(engine) < engine->timer_at)
         loop_mark(&engine->loop, &engine->turn); /* it sets the timer */
+    engine_carry_out_cancels(engine);
     pthread_mutex_lock(&engine->lock);
     bool stop = engine->stop;
     engine->stop = false;
@@ -153,6 +156,7 @@ static void broker_published(void *self, uint64_t token, int code, const char *w
 {
     struct engine *engine = self;
     outbox_published(&engine->outbox, token, code, why);
+    engine->local_sent += code == UMBEL_OK;
     if (code == UMBEL_BROKER_AWAY)
         outbox_send(&engine->outbox);
 }
@@ -161,6 +165,12 @@ static void broker_room(void *self)
 {
     struct engine *engine = self;
     outbox_send(&engine->outbox);
+}
+
+/* Of what a client stores, the ends of cancelled tasks, nothing is waited for. */
+static void backend_stored(void *self, uint64_t token, int code, const char *why)
+{
+    (void)self, (void)token, (void)code, (void)why;
 }
 
 static void backend_state(void *self, enum backend_state state, int code, const char *why)
@@ -209,6 +219,7 @@ static const struct transport_events transport_events = {
 
 static const struct backend_events backend_events = {
     .state = backend_state,
+    .stored = backend_stored,
     .found = backend_found,
     .notice = backend_notice,
     .subscribed = backend_subscribed,
@@ -360,6 +371,20 @@ static int open_backend(struct engine *engine, const struct engine_options *opti
     return code;
 }
 
+static void local_started(void *self, umbel_str id)
+{
+    struct engine *engine = self;
+    inbox_started(&engine->inbox, id);
+}
+
+static void local_ended(void *self)
+{
+    struct engine *engine = self;
+    engine->local_ended++;
+    if (atomic_load(&engine->drainers))
+        loop_mark(&engine->loop, &engine->turn);
+}
+
 static void serve(void *self, umbel_str queue)
 {
     local_serve(self, queue);
@@ -373,7 +398,12 @@ static int make_local(struct engine *engine, const struct engine_options *option
     *ours = *options;
     if (!local_is_meant(options->broker))
         return UMBEL_OK;
-    struct local_options local = {.url = options->broker, .module = options->module, .log = options->log};
+    struct local_options local = {.url = options->broker,
+                                  .module = options->module,
+                                  .log = options->log,
+                                  .started = local_started,
+                                  .ended = local_ended,
+                                  .self = engine};
     int code = local_new(&engine->local, &local, why);
     if (code != UMBEL_OK)
         return code;
@@ -394,6 +424,7 @@ static int open_local(struct engine *engine, const struct engine_options *option
     engine->local_works = true;
     engine->outbox.serve = serve;
     engine->outbox.serve_self = engine->local;
+    engine->inbox.keeps_revoked = false;
     return UMBEL_OK;
 }
 

@@ -15,6 +15,8 @@
 
 enum { ENGINE_WHY = 320 };
 
+enum engine_cancels { CANCEL_NOTHING, CANCEL_PENDING, CANCEL_ALL };
+
 /* How one of the two connections is. */
 struct reach {
     bool up, failed;
@@ -29,10 +31,11 @@ struct engine {
     uv_timer_t timer;
     uint64_t timer_at; /* UINT64_MAX: not running */
     struct transport *transport;
-    struct backend *backend; /* NULL: no results */
-    struct local *local;     /* a worker of our own; NULL: others do the work */
-    bool local_works;        /* it was opened */
-    bool has_results;        /* there is a backend; never changes once open */
+    struct backend *backend;          /* NULL: no results */
+    struct local *local;              /* a worker of our own; NULL: others do the work */
+    bool local_works;                 /* it was opened */
+    uint64_t local_sent, local_ended; /* calls it was given and that have come to an end there */
+    bool has_results;                 /* there is a backend; never changes once open */
     struct outbox outbox;
     struct inbox inbox;
     struct timers timers;
@@ -48,9 +51,12 @@ struct engine {
     pthread_cond_t changed;
     struct reach broker, results;
     bool stop;
-    bool ended;    /* no callback will run, every future is told */
-    bool finished; /* the thread is over but for its return */
-    bool alone;    /* nobody waits for it: it calls `release` at its end */
+    enum engine_cancels cancels; /* asked for, of everything */
+    atomic_int drainers;         /* who waits until nothing is outstanding */
+    uint64_t drained;            /* how often that was so */
+    bool ended;                  /* no callback will run, every future is told */
+    bool finished;               /* the thread is over but for its return */
+    bool alone;                  /* nobody waits for it: it calls `release` at its end */
     void (*release)(void *owner);
     void *owner;
 };
@@ -78,6 +84,13 @@ bool engine_is_here(const struct engine *engine); /* is this the background thre
 /* Runs the timed calls that are due, for umbel_client_dispatch; how many ran. */
 int engine_run_timers(struct engine *engine);
 bool engine_has_pool(const struct engine *engine);
+/* Cancels everything that is outstanding. */
+void engine_cancel(struct engine *engine, enum engine_cancels which);
+/* Waits until nothing is outstanding. UMBEL_OK or UMBEL_TIMEOUT. */
+int engine_drain(struct engine *engine, double seconds);
+/* On the background thread, for the turn: carries out what engine_cancel asked for; wakes who drains. */
+void engine_carry_out_cancels(struct engine *engine);
+void engine_look_drained(struct engine *engine);
 /* Waits until both ends are up. UMBEL_OK, UMBEL_TIMEOUT, or the code of the one that will not come up, with
  * `why`. */
 int engine_wait(struct engine *engine, double seconds, char why[ENGINE_WHY]);

@@ -189,6 +189,28 @@ bool future_ignored(umbel_future *future)
     return waited;
 }
 
+void future_started(umbel_future *future)
+{
+    pthread_mutex_lock(&future->lock);
+    if (!future_finished(future) && atomic_load(&future->state) != UMBEL_STATE_SENDING)
+        atomic_store(&future->state, UMBEL_STATE_STARTED);
+    pthread_mutex_unlock(&future->lock);
+}
+
+int future_cancelled(umbel_future *future, bool pending_only)
+{
+    int code = UMBEL_OK;
+    pthread_mutex_lock(&future->lock);
+    if (future_finished(future))
+        code = UMBEL_ALREADY_DONE;
+    else if (pending_only && atomic_load(&future->state) == UMBEL_STATE_STARTED)
+        code = UMBEL_BUSY;
+    else
+        finish(future, UMBEL_STATE_REVOKED, UMBEL_CANCELLED);
+    pthread_mutex_unlock(&future->lock);
+    return code;
+}
+
 bool future_closed(umbel_future *future)
 {
     bool waited = false;

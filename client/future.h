@@ -3,9 +3,9 @@
  * A future is counted: the caller's handle is one reference, the record that is still being sent another, the
  * inbox that waits for the result a third, and whoever must announce its end a fourth. The last one frees it.
  *
- * Who writes: state, code and payload are written by the background thread alone (by the submitting thread
- * while nobody else knows the future), always under `lock`. `finished` is set last, so that whoever has seen
- * it set reads the rest without the lock; from then on nothing changes any more. */
+ * Who writes: state, code and payload are written by the background thread (by the submitting thread while
+ * nobody else knows the future, and by whoever cancels it), always under `lock`. `finished` is set last, so
+ * that whoever has seen it set reads the rest without the lock; from then on nothing changes any more. */
 #ifndef CLIENT_FUTURE_H
 #define CLIENT_FUTURE_H
 
@@ -48,7 +48,13 @@ struct callback;
 struct reading;
 
 /* What the caller asks the background thread to do with a future. */
-enum future_order { ORDER_ADOPT = 1, ORDER_RELEASE = 2, ORDER_FORGET = 4 };
+enum future_order {
+    ORDER_ADOPT = 1,
+    ORDER_RELEASE = 2,
+    ORDER_FORGET = 4,
+    ORDER_CANCEL = 8,     /* it is done as cancelled: whoever might run it is to know */
+    ORDER_TERMINATE = 16, /* also if it runs already */
+};
 
 /* Where the inbox is with it. */
 enum future_watch {
@@ -84,6 +90,7 @@ struct umbel_future {
     uint8_t watch;  /* enum future_watch */
     uint8_t flow;   /* which flow of the inbox it is in */
     bool announced; /* is in the list of this turn */
+    bool sent;      /* its message was given to the transport */
     bool unwatch;   /* its task channel is to be unsubscribed this turn */
     uint64_t hash;
     umbel_future *hash_next;
@@ -118,6 +125,11 @@ bool future_unsent(umbel_future *future, int code, const char *why);
 bool future_answered(umbel_future *future, enum result_state state, umbel_str payload);
 /* Accepted, and its caller asked for no result: done. */
 bool future_ignored(umbel_future *future);
+/* A worker of our own has begun it. */
+void future_started(umbel_future *future);
+/* Its caller does not want it any more. Any thread. UMBEL_OK: it is done, an order must follow;
+ * UMBEL_ALREADY_DONE; UMBEL_BUSY: it runs, and `pending_only`. */
+int future_cancelled(umbel_future *future, bool pending_only);
 /* The client closes: whatever is not done answers `code`. */
 bool future_closed(umbel_future *future);
 /* Wakes whoever waits for what has happened, and hands its callbacks, in order, to the caller when it is

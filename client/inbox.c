@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "client/waiter.h"
+#include "common/buffer.h"
+#include "common/cancel_note.h"
+#include "common/clock.h"
 #include "common/uuid.h"
 
 enum { BATCH = 256, TOKEN_CHANNEL = 0 };
@@ -14,7 +17,12 @@ enum { BATCH = 256, TOKEN_CHANNEL = 0 };
 int inbox_init(struct inbox *inbox, struct loop *loop, struct waker *waker, struct turn_hook *turn,
                struct callbacks *callbacks, const struct log *log)
 {
-    *inbox = (struct inbox){.loop = loop, .waker = waker, .turn = turn, .callbacks = callbacks, .log = log};
+    *inbox = (struct inbox){.loop = loop,
+                            .waker = waker,
+                            .turn = turn,
+                            .callbacks = callbacks,
+                            .log = log,
+                            .keeps_revoked = true};
     pthread_mutex_init(&inbox->lock, NULL);
     inbox->orders_last = &inbox->orders;
     inbox->turn_last = &inbox->turn_first;
@@ -149,6 +157,8 @@ void inbox_drop(struct inbox *inbox, umbel_future *future)
     future->watch = WATCH_NONE;
     link_remove(&future->link);
     roster_remove(&inbox->roster, future);
+    if (inbox->roster.count == 0)
+        loop_mark(inbox->loop, inbox->turn); /* for who drains */
     future_unref(future);
 }
 
@@ -406,10 +416,62 @@ void inbox_order(struct inbox *inbox, umbel_future *future, int order)
         waker_wake(inbox->waker);
 }
 
+/* The end of a cancelled task is stored before it could have another, and told to all workers
+ * (cancel_note.h). */
+static void tell_workers(struct inbox *inbox, const umbel_future *future, bool terminate)
+{
+    double now = clock_now();
+    struct backend_revocation revocation = {str_of(future->id), now + CANCEL_SECONDS};
+    struct buffer note;
+    buffer_init(&note, CANCEL_NOTE_MAX);
+    if (cancel_note_write(&note, revocation.id, terminate, now) == UMBEL_OK) {
+        struct backend_store store = {.id = revocation.id,
+                                      .payload = {(const char *)buffer_head(&note), buffer_length(&note)},
+                                      .terminal = true,
+                                      .reply_channel = STR(CANCEL_CHANNEL)};
+        if (inbox->keeps_revoked)
+            inbox->backend->ops->revoke(inbox->backend, &revocation, 1);
+        inbox->backend->ops->store(inbox->backend, &store, 0);
+    }
+    buffer_fini(&note);
+}
+
+static void cancel(struct inbox *inbox, umbel_future *future, bool terminate)
+{
+    if ((future->watch != WATCH_NONE || future->sent) && inbox->backend)
+        tell_workers(inbox, future, terminate);
+    inbox_announce(inbox, future);
+    inbox_drop(inbox, future);
+}
+
+void inbox_cancel_all(struct inbox *inbox, bool terminate)
+{
+    struct link *lists[INBOX_FLOWS + 2];
+    for (size_t i = 0; i < INBOX_FLOWS; i++)
+        lists[i] = &inbox->flows[i].waiting;
+    lists[INBOX_FLOWS] = &inbox->asked;
+    lists[INBOX_FLOWS + 1] = &inbox->slow;
+    for (size_t i = 0; i < INBOX_FLOWS + 2; i++)
+        for (struct link *link = lists[i]->next, *next; link != lists[i]; link = next) {
+            next = link->next;
+            if (future_cancelled(of_link(link), !terminate) == UMBEL_OK)
+                cancel(inbox, of_link(link), terminate);
+        }
+}
+
+void inbox_started(struct inbox *inbox, umbel_str id)
+{
+    for (umbel_future *future = roster_find(&inbox->roster, id, NULL); future;
+         future = roster_find(&inbox->roster, id, future))
+        future_started(future);
+}
+
 static void carry_out(struct inbox *inbox, umbel_future *future, int orders)
 {
     if ((orders & ORDER_ADOPT) && !(orders & ORDER_RELEASE) && inbox->backend)
         enter(inbox, future, 0, 0); /* late at once: only its own channel can tell */
+    if (orders & ORDER_CANCEL)
+        cancel(inbox, future, (orders & ORDER_TERMINATE) != 0);
     if (orders & (ORDER_RELEASE | ORDER_FORGET))
         inbox_drop(inbox, future);
     if ((orders & ORDER_FORGET) && inbox->backend)

@@ -9,7 +9,8 @@
  * A task is not late while its queue flows: when a later one of the same queue has not been answered yet, it
  * is simply not its turn. Without this rule a deep queue would cost a subscription for every task in it.
  *
- * A future is in here from the moment its message is given to the transport until it is done or given back. */
+ * A future is in here from the moment its message is given to the transport until it is done or given back.
+ */
 #ifndef CLIENT_INBOX_H
 #define CLIENT_INBOX_H
 
@@ -57,6 +58,7 @@ struct inbox {
     uint64_t batch;
     uint64_t channel_deadline_ms;
     bool channel_ready;
+    bool keeps_revoked;                    /* cancelled ids are kept for workers that are not there yet */
     bool reachable;                        /* the backend answers look-ups */
     bool unread;                           /* some look-up had no answer */
     uint64_t unread_ms;                    /* when all are looked up again, while it is reachable */
@@ -89,6 +91,10 @@ void inbox_drop(struct inbox *inbox, umbel_future *future);
 void inbox_announce(struct inbox *inbox, umbel_future *future);
 /* A result map came, by a notice or a look-up. */
 void inbox_notice(struct inbox *inbox, umbel_str payload);
+/* A worker of our own has begun this task. */
+void inbox_started(struct inbox *inbox, umbel_str id);
+/* Cancels everything that is waited for; without `terminate` what is known to run goes on. */
+void inbox_cancel_all(struct inbox *inbox, bool terminate);
 void inbox_subscribed(struct inbox *inbox, uint64_t token);
 /* Anything may have been missed: look everything up. */
 void inbox_resubscribed(struct inbox *inbox);

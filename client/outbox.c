@@ -182,6 +182,7 @@ static int publish(struct outbox *outbox, struct record *record)
                                                record->flags, (uint64_t)(uintptr_t)record);
     record->sent = code == UMBEL_OK;
     outbox->in_flight += record->sent;
+    record->future->sent |= record->sent;
     if (record->sent && wants)
         inbox_expect(outbox->inbox, record->future, record->msg.queue);
     return code;
@@ -204,20 +205,44 @@ void outbox_resume(struct outbox *outbox)
         outbox_send(outbox);
 }
 
+static bool was_cancelled(const struct record *record)
+{
+    return atomic_load(&record->future->code) == UMBEL_CANCELLED;
+}
+
 /* A record that was given up while it waited here has nobody behind it. */
 void outbox_send(struct outbox *outbox)
 {
     while (outbox->to_send.first && window_open(outbox)) {
         struct record *record = outbox->to_send.first;
-        int code = record->given_up ? UMBEL_OK : publish(outbox, record);
+        bool unwanted = !record->given_up && was_cancelled(record);
+        int code = record->given_up || unwanted ? UMBEL_OK : publish(outbox, record);
         if (comes_back(code))
             return;
         list_take(&outbox->to_send);
         if (record->given_up)
             recycle(outbox, record);
+        else if (unwanted)
+            settle(outbox, record, UMBEL_OK, NULL);
         else if (code != UMBEL_OK)
             settle(outbox, record, code, NULL);
     }
+}
+
+bool outbox_empty(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    bool empty = !outbox->oldest && !outbox->submitted.first;
+    pthread_mutex_unlock(&outbox->lock);
+    return empty;
+}
+
+void outbox_cancel_unsent(struct outbox *outbox)
+{
+    for (struct record *record = outbox->to_send.first; record; record = record->next)
+        if (!record->given_up && future_cancelled(record->future, false) == UMBEL_OK)
+            inbox_announce(outbox->inbox, record->future);
+    outbox_send(outbox);
 }
 
 void outbox_published(struct outbox *outbox, uint64_t token, int code, const char *why)

@@ -90,6 +90,10 @@ void outbox_shut(struct outbox *outbox);
 void outbox_take(struct outbox *outbox);   /* what was submitted */
 void outbox_send(struct outbox *outbox);   /* what can be sent now; also when there is room again */
 void outbox_resume(struct outbox *outbox); /* the same, when only the window had stood in the way */
+/* Nothing is unsettled. */
+bool outbox_empty(struct outbox *outbox);
+/* What was not sent yet is cancelled. */
+void outbox_cancel_unsent(struct outbox *outbox);
 void outbox_published(struct outbox *outbox, uint64_t token, int code, const char *why);
 void outbox_state(struct outbox *outbox, enum transport_state state, int code, const char *why);
 /* Gives up what is past its deadline. */

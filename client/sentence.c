@@ -86,7 +86,9 @@ void sentence_revoked(char *out, size_t size, const char *title, const char *mes
 
 void sentence_ended(char *out, size_t size, const char *title, int code)
 {
-    if (code == UMBEL_CLOSED)
+    if (code == UMBEL_CANCELLED)
+        snprintf(out, size, "task %s was cancelled before it was done", title);
+    else if (code == UMBEL_CLOSED)
         snprintf(out, size, "the client was closed before task %s was done; ask for its result by its id",
                  title);
     else

@@ -43,10 +43,20 @@ static void waiter_fini(struct waiter *waiter)
     pthread_mutex_destroy(&waiter->lock);
 }
 
-/* One future is there. */
-static void count_one(struct waiter *waiter, bool failed)
+static void keep_ready(struct waiter *waiter, struct waiter_node *node)
+{
+    node->ready_next = NULL;
+    *waiter->ready_last = node;
+    waiter->ready_last = &node->ready_next;
+    waiter->need = 0;
+}
+
+/* One future is there; `node` is only looked at by a waiter that gathers. */
+static void count_one(struct waiter *waiter, struct waiter_node *node, bool failed)
 {
     pthread_mutex_lock(&waiter->lock);
+    if (waiter->gathers)
+        keep_ready(waiter, node);
     if (waiter->need > 0)
         waiter->need--;
     if (waiter->need == 0 || (failed && waiter->failure_ends))
@@ -75,7 +85,7 @@ void waiter_fire(umbel_future *future)
         }
         *at = node->next;
         node->hangs = false;
-        count_one(node->waiter, atomic_load(&future->code) != UMBEL_OK);
+        count_one(node->waiter, node, atomic_load(&future->code) != UMBEL_OK);
     }
 }
 
@@ -83,7 +93,7 @@ static void hang(umbel_future *future, struct waiter_node *node)
 {
     pthread_mutex_lock(&future->lock);
     if (is_there(future, node->until)) {
-        count_one(node->waiter, atomic_load(&future->code) != UMBEL_OK);
+        count_one(node->waiter, node, atomic_load(&future->code) != UMBEL_OK);
     } else {
         node->next = future->waiters;
         node->hangs = true;
@@ -180,7 +190,7 @@ static int wait_with(struct waiter_node *nodes, umbel_future *const *futures, si
         if (futures[hung])
             hang(futures[hung], &nodes[hung]);
         else
-            count_one(waiter, false);
+            count_one(waiter, NULL, false);
     }
     const umbel_client *client = client_of(futures, count);
     int code = client ? wait_enough(waiter, client, until, deadline) : UMBEL_OK;
@@ -205,4 +215,54 @@ int waiter_wait(umbel_future *const *futures, size_t count, size_t need, bool fa
     if (nodes != here)
         free(nodes);
     return code;
+}
+
+/* ---- gathering ---- */
+
+void waiter_gather(struct waiter *waiter)
+{
+    waiter_init(waiter, 1, false);
+    waiter->gathers = true;
+    waiter->ready_last = &waiter->ready;
+}
+
+void waiter_gather_end(struct waiter *waiter)
+{
+    waiter_fini(waiter);
+}
+
+void waiter_gather_add(struct waiter *waiter, struct waiter_node *node, umbel_future *future)
+{
+    *node = (struct waiter_node){.waiter = waiter, .until = UNTIL_FINISHED, .future = future};
+    if (future)
+        hang(future, node);
+    else
+        count_one(waiter, node, true);
+}
+
+static struct waiter_node *take_ready(struct waiter *waiter)
+{
+    pthread_mutex_lock(&waiter->lock);
+    struct waiter_node *node = waiter->ready;
+    if (node && !(waiter->ready = node->ready_next))
+        waiter->ready_last = &waiter->ready;
+    waiter->enough = waiter->ready != NULL;
+    waiter->need = !waiter->enough;
+    pthread_mutex_unlock(&waiter->lock);
+    return node;
+}
+
+/* Taken down as well, for the firing may still hold the future's lock. */
+struct waiter_node *waiter_gather_next(struct waiter *waiter, double deadline)
+{
+    struct waiter_node *node = sleep_until_enough(waiter, deadline) ? take_ready(waiter) : NULL;
+    if (node && node->future)
+        take_down(node->future, node);
+    return node;
+}
+
+void waiter_gather_drop(struct waiter_node *node)
+{
+    if (node->future)
+        take_down(node->future, node);
 }

@@ -29,6 +29,8 @@ struct waiter {
     bool failure_ends; /* one failed future is enough */
     struct co *co;     /* the coroutine that waits; NULL: a thread does, on `cond` */
     atomic_bool enough;
+    bool gathers; /* keeps what was fired, in order; enough is one */
+    struct waiter_node *ready, **ready_last;
 };
 
 struct waiter_node {
@@ -36,6 +38,8 @@ struct waiter_node {
     struct waiter_node *next;
     enum waiter_until until;
     bool hangs; /* on its future */
+    umbel_future *future;
+    struct waiter_node *ready_next; /* of a waiter that gathers; under its lock */
 };
 
 /* Waits until `need` of the futures are there (or one failed, with `failure_ends`), at most `seconds` (>= 0).
@@ -43,6 +47,15 @@ struct waiter_node {
  * NULL futures count as there. A coroutine parks meanwhile, and an interrupted task stops waiting. */
 int waiter_wait(umbel_future *const *futures, size_t count, size_t need, bool failure_ends,
                 enum waiter_until until, double seconds);
+/* One that gathers: futures are added, and come out one by one as they are done. One thread at a time. A node
+ * is the caller's memory and hangs on its future, which must outlive it, until it came out or was dropped. */
+void waiter_gather(struct waiter *waiter);
+void waiter_gather_add(struct waiter *waiter, struct waiter_node *node, umbel_future *future);
+/* The next that is done; NULL: none until `deadline` (clock_mono). */
+struct waiter_node *waiter_gather_next(struct waiter *waiter, double deadline);
+void waiter_gather_drop(struct waiter_node *node);
+/* No node hangs any more. */
+void waiter_gather_end(struct waiter *waiter);
 /* Fires and takes out the nodes that have what they wait for. The future's lock is held. */
 void waiter_fire(umbel_future *future);
 

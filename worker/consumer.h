@@ -101,6 +101,8 @@ void consumer_use(struct consumer *consumer, struct transport *transport, struct
 void consumer_use_nest(struct consumer *consumer, struct nest *nest);
 /* The back end was closed: what is not stored by now stays unacknowledged. */
 void consumer_forget_backend(struct consumer *consumer);
+/* From now on it hears when callers cancel their tasks (cancel_note.h). */
+void consumer_hear_cancels(struct consumer *consumer);
 /* Consumes the queues. */
 void consumer_start(struct consumer *consumer);
 /* Nothing new begins: consumers are cancelled, what has not started is handed back. Answers how many were;

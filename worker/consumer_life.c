@@ -1,7 +1,9 @@
 /* consumer_life.c: a consumer's beginning and end, and what it does when the world around it changes. */
 #include "worker/consumer_path.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include "common/cancel_note.h"
 #include "common/clock.h"
 #include "common/str.h"
 #include "worker/registry.h"
@@ -184,9 +186,24 @@ static void on_found(void *self, uint64_t token, int code, umbel_str id, umbel_s
     (void)self, (void)token, (void)code, (void)id, (void)payload;
 }
 
+/* Somebody's task is not wanted any more. */
 static void on_notice(void *self, umbel_str payload)
 {
-    (void)self, (void)payload;
+    struct consumer *consumer = self;
+    struct backend_revocation what = {.until = clock_now() + CANCEL_SECONDS};
+    bool terminate;
+    struct arena arena;
+    arena_init(&arena, 4 * CANCEL_NOTE_MAX);
+    if (payload.size <= CANCEL_NOTE_MAX &&
+        cancel_note_read(&arena, payload, &what.id, &terminate) == UMBEL_OK)
+        consumer_revoke(consumer, &what, terminate ? SIGTERM : 0);
+    arena_fini(&arena);
+}
+
+void consumer_hear_cancels(struct consumer *consumer)
+{
+    if (consumer->backend)
+        consumer->backend->ops->listen(consumer->backend, STR(CANCEL_CHANNEL), 0);
 }
 
 static void on_subscribed(void *self, uint64_t token)

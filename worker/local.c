@@ -19,7 +19,8 @@
 #include "worker/task_function.h"
 
 #define CLOSE_SECONDS 1.0
-#define KILL_SECONDS 0.5 /* for what was killed to be handed back */
+#define REVOKED_MOST ((size_t)1 << 20) /* a pool that is shut down has them all at once */
+#define KILL_SECONDS 0.5               /* for what was killed to be handed back */
 
 /* A program with UMBEL_TASKs has it; the linker lets us see it from here without asking anybody. */
 extern const umbel_module_table umbel_module __attribute__((weak, visibility("default")));
@@ -258,6 +259,17 @@ static void on_consuming(void *self)
     (void)self;
 }
 
+static void on_task(void *self, enum task_news news, const struct request *req, const struct verdict *verdict,
+                    const struct outcome *outcome)
+{
+    struct local *local = self;
+    (void)verdict, (void)outcome;
+    if (news == NEWS_STARTED)
+        local->options.started(local->options.self, req->msg.id);
+    else if (news == NEWS_SUCCEEDED || news == NEWS_FAILED || news == NEWS_REVOKED)
+        local->options.ended(local->options.self);
+}
+
 static void on_pool_lost(void *self, const char *why)
 {
     struct local *local = self;
@@ -268,6 +280,7 @@ static const struct consumer_events events = {
     .transport_state = on_transport_state,
     .backend_state = on_backend_state,
     .consuming = on_consuming,
+    .task = on_task,
     .idle = on_idle,
     .pool_stopped = on_pool_stopped,
     .pool_lost = on_pool_lost,
@@ -313,6 +326,7 @@ static int open_pool(struct local *local, struct buffer *why)
                                    .max_memory_per_child = local->plan.max_memory_per_child,
                                    .worker_name = local->name,
                                    .fork_server = local->fork_server,
+                                   .in_process = local->plan.in_process,
                                    .registry = local->registry};
     return pool_open(&local->pool, local->plan.pool, local->loop, &options, &consumer_pool_events,
                      &local->consumer, why);
@@ -322,6 +336,9 @@ static int open_pool(struct local *local, struct buffer *why)
 static void begin(struct local *local)
 {
     consumer_use(&local->consumer, local->transport, local->backend, local->pool);
+    consumer_hear_cancels(&local->consumer);
+    local->consumer.watched = true;
+    local->consumer.revoked.most = REVOKED_MOST;
     consumer_start(&local->consumer);
 }
 

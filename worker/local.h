@@ -23,6 +23,10 @@ struct local_options {
     const char *url;                  /* memory://[NAME]?pool=... */
     const umbel_module_table *module; /* NULL: the program's own, where it has one */
     const struct log *log;            /* NULL: silent, but for what tasks say, which goes to stderr */
+    /* On the loop's thread: a task has begun; a task has come to its end. */
+    void (*started)(void *self, umbel_str id);
+    void (*ended)(void *self);
+    void *self;
 };
 
 /* Is this the URL of an executor? False for one that cannot be parsed. */

@@ -13,7 +13,7 @@ struct revoked_id {
 
 void revoked_init(struct revoked *revoked)
 {
-    *revoked = (struct revoked){.first = NULL};
+    *revoked = (struct revoked){.most = BACKEND_REVOKED_MAX};
     table_init(&revoked->table);
     revoked->last = &revoked->first;
 }
@@ -57,7 +57,7 @@ bool revoked_add(struct revoked *revoked, const struct backend_revocation *what)
         known->until = what->until;
     if (known || what->id.size == 0 || what->id.size > REVOKED_ID_MAX)
         return false;
-    if (revoked->table.count >= BACKEND_REVOKED_MAX)
+    if (revoked->table.count >= revoked->most)
         drop_first(revoked);
     struct revoked_id *made = id_new(what);
     if (!made || table_add(&revoked->table, &made->node) != UMBEL_OK) {

@@ -15,6 +15,7 @@ struct revoked_id;
 struct revoked {
     struct table table;
     struct revoked_id *first, **last; /* in order of arrival */
+    size_t most;
 };
 
 void revoked_init(struct revoked *revoked);

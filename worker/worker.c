@@ -438,6 +438,7 @@ static int start_pool(struct worker *worker)
     if (code != UMBEL_OK)
         return exit_code_of(code);
     consumer_use(&worker->consumer, worker->transport, worker->backend, worker->pool);
+    consumer_hear_cancels(&worker->consumer);
     return EXIT_DONE;
 }
 

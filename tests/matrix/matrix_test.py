@@ -1,0 +1,96 @@
+"""The same program text over every broker and every pool: a class per column, a test per case of the program `matrix`.
+
+The cases are the tables in tests/matrix/*.c (`matrix list`); the columns are the table below. A column's workers are the
+program itself, started once for the column.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import uuid
+
+import stage
+
+PROGRAM = os.path.join(stage.BUILD, "programs", "matrix")
+POOL, INTERRUPT, KILL, CONCURRENCY = 1, 2, 4, 8
+
+# name: (broker, worker's flags or None for a pool of the caller's own, what it can do)
+COLUMNS = {
+    "MemorySolo": ("memory://?pool=solo", None, POOL),
+    "MemoryProcesses": ("memory://?pool=processes&concurrency=2", None, POOL | INTERRUPT | KILL | CONCURRENCY),
+    "MemoryThreads": ("memory://?pool=threads&concurrency=2", None, POOL | INTERRUPT | CONCURRENCY),
+    "SqliteSolo": ("sqlite", ["-P", "solo"], 0),
+    "SqlitePrefork": ("sqlite", ["-P", "prefork", "-c", "2"], INTERRUPT | KILL | CONCURRENCY),
+    "ClusterSolo": ("amqp", ["-P", "solo"], 0),
+    "ClusterPrefork": ("amqp", ["-P", "prefork", "-c", "2"], INTERRUPT | KILL | CONCURRENCY),
+}
+
+
+def cases():
+    if not os.path.exists(PROGRAM):
+        return []
+    lines = subprocess.run([PROGRAM, "list"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")
+    return [(line.split()[0], int(line.split()[1])) for line in lines if line]
+
+
+class Column(unittest.TestCase):
+    limit = 90
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="umbel-matrix-")
+        cls.queue = "m-" + uuid.uuid4().hex[:12]
+        cls.broker, cls.backend = cls.column[0], None
+        cls.worker = None
+        if cls.broker == "sqlite":
+            cls.broker = "sqlite:" + os.path.join(cls.folder, "umbel.db")
+        elif cls.broker == "amqp":
+            cls.broker, cls.backend = os.environ["UMBEL_TEST_AMQP"], os.environ["UMBEL_TEST_REDIS"]
+        if cls.column[1] is not None:
+            cls.start_worker()
+
+    @classmethod
+    def start_worker(cls):
+        argv = [PROGRAM, "-b", cls.broker] + (["--result-backend", cls.backend] if cls.backend else [])
+        argv += ["worker", "-Q", cls.queue, "-n", "%s@%%h" % cls.queue, "-l", "warning"] + cls.column[1]
+        cls.worker = stage.Process(cls, "worker", argv)
+        # It does not say `ready` below INFO; a first call will.
+        cls.run_case("a_result_is_read")
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.worker:
+            cls.worker.end()
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    @classmethod
+    def run_case(cls, name):
+        folder = tempfile.mkdtemp(prefix="case-", dir=cls.folder)
+        env = dict(os.environ, MATRIX_BROKER=cls.broker, MATRIX_BACKEND=cls.backend or "", MATRIX_QUEUE=cls.queue,
+                   MATRIX_FOLDER=folder, MATRIX_CAN=str(cls.column[2]))
+        env.pop("UMBEL_BROKER_URL", None), env.pop("UMBEL_RESULT_BACKEND", None)
+        return subprocess.run([PROGRAM, "run", name], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=80)
+
+    def report(self):
+        return "--- worker\n" + self.worker.said()[-4000:] if self.worker else ""
+
+    def check(self, name):
+        done = self.run_case(name)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        if self.worker:
+            self.assertTrue(self.worker.running(), "the worker is still there")
+
+
+def make_test(name):
+    return lambda self: self.check(name)
+
+
+for column_name, column in COLUMNS.items():
+    members = {"column": column, "__module__": __name__}
+    for case_name, needs in cases():
+        if needs & ~column[2] == 0:
+            members["test_" + case_name] = make_test(case_name)
+    setattr(sys.modules[__name__], column_name, type(column_name, (Column,), members))
