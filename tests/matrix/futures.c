@@ -399,7 +399,7 @@ const struct matrix_case future_cases[] = {
     {"a_retry_ends_in_a_result", a_retry_ends_in_a_result, 0},
     {"progress_is_seen_while_it_runs", progress_is_seen_while_it_runs, NEEDS_CONCURRENCY},
     {"a_soft_limit_tells_the_task", a_soft_limit_tells_the_task, 0},
-    {"a_hard_limit_ends_it", a_hard_limit_ends_it, NEEDS_INTERRUPT},
+    {"a_hard_limit_ends_it", a_hard_limit_ends_it, NEEDS_LIMIT},
     {"a_call_that_expired_is_not_run", a_call_that_expired_is_not_run, 0},
     {"a_child_that_dies_is_told", a_child_that_dies_is_told, NEEDS_KILL},
     {"apply_is_submit_and_get", apply_is_submit_and_get, 0},

@@ -9,10 +9,12 @@
 #include <umbel.h>
 
 enum {
-    NEEDS_POOL = 1,       /* a pool of its own: functions, exact umbel_running */
-    NEEDS_INTERRUPT = 2,  /* a task that runs can be told to stop: all but solo */
-    NEEDS_KILL = 4,       /* one that does not listen is killed: processes, prefork */
-    NEEDS_CONCURRENCY = 8 /* two tasks at once: all but solo */
+    NEEDS_POOL = 1,        /* a pool of its own: functions, exact umbel_running */
+    NEEDS_INTERRUPT = 2,   /* a task that runs can be told to stop: all but solo */
+    NEEDS_KILL = 4,        /* one that does not listen is killed: processes, prefork */
+    NEEDS_CONCURRENCY = 8, /* two tasks at once: all but solo */
+    NEEDS_LIMIT =
+        16 /* a hard limit ends a task that does not listen: all but solo and coroutines in this process */
 };
 
 struct matrix {

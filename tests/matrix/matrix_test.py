@@ -14,17 +14,23 @@ import uuid
 import stage
 
 PROGRAM = os.path.join(stage.BUILD, "programs", "matrix")
-POOL, INTERRUPT, KILL, CONCURRENCY = 1, 2, 4, 8
+POOL, INTERRUPT, KILL, CONCURRENCY, LIMIT = 1, 2, 4, 8, 16
+CHILDREN = INTERRUPT | KILL | CONCURRENCY | LIMIT
 
 # name: (broker, worker's flags or None for a pool of the caller's own, what it can do)
 COLUMNS = {
     "MemorySolo": ("memory://?pool=solo", None, POOL),
-    "MemoryProcesses": ("memory://?pool=processes&concurrency=2", None, POOL | INTERRUPT | KILL | CONCURRENCY),
-    "MemoryThreads": ("memory://?pool=threads&concurrency=2", None, POOL | INTERRUPT | CONCURRENCY),
+    "MemoryProcesses": ("memory://?pool=processes&concurrency=2", None, POOL | CHILDREN),
+    "MemoryThreads": ("memory://?pool=threads&concurrency=2", None, POOL | INTERRUPT | CONCURRENCY | LIMIT),
+    "MemoryCoroutines": ("memory://?pool=coroutines&concurrency=2", None, POOL | INTERRUPT | CONCURRENCY),
     "SqliteSolo": ("sqlite", ["-P", "solo"], 0),
-    "SqlitePrefork": ("sqlite", ["-P", "prefork", "-c", "2"], INTERRUPT | KILL | CONCURRENCY),
+    "SqlitePrefork": ("sqlite", ["-P", "prefork", "-c", "2"], CHILDREN),
+    "SqliteThreads": ("sqlite", ["-P", "threads", "-c", "2"], CHILDREN),
+    "SqliteCoroutines": ("sqlite", ["-P", "coroutines", "-c", "2"], CHILDREN),
     "ClusterSolo": ("amqp", ["-P", "solo"], 0),
-    "ClusterPrefork": ("amqp", ["-P", "prefork", "-c", "2"], INTERRUPT | KILL | CONCURRENCY),
+    "ClusterPrefork": ("amqp", ["-P", "prefork", "-c", "2"], CHILDREN),
+    "ClusterThreads": ("amqp", ["-P", "threads", "-c", "2"], CHILDREN),
+    "ClusterCoroutines": ("amqp", ["-P", "coroutines", "-c", "2"], CHILDREN),
 }
 
 
@@ -41,9 +47,9 @@ class Column(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="umbel-matrix-")
-        cls.queue = "m-" + uuid.uuid4().hex[:12]
+        cls.queue = "m"
         cls.broker, cls.backend = cls.column[0], None
-        cls.worker = None
+        cls.worker, cls.workers = None, 0
         if cls.broker == "sqlite":
             cls.broker = "sqlite:" + os.path.join(cls.folder, "umbel.db")
         elif cls.broker == "amqp":
@@ -53,9 +59,10 @@ class Column(unittest.TestCase):
 
     @classmethod
     def start_worker(cls):
+        cls.queue, cls.workers = "m-" + uuid.uuid4().hex[:12], cls.workers + 1
         argv = [PROGRAM, "-b", cls.broker] + (["--result-backend", cls.backend] if cls.backend else [])
         argv += ["worker", "-Q", cls.queue, "-n", "%s@%%h" % cls.queue, "-l", "warning"] + cls.column[1]
-        cls.worker = stage.Process(cls, "worker", argv)
+        cls.worker = stage.Process(cls, "worker%d" % cls.workers, argv)
         # It does not say `ready` below INFO; a first call will.
         cls.run_case("a_result_is_read")
 
@@ -74,14 +81,14 @@ class Column(unittest.TestCase):
         return subprocess.run([PROGRAM, "run", name], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=80)
 
-    def report(self):
-        return "--- worker\n" + self.worker.said()[-4000:] if self.worker else ""
-
     def check(self, name):
         done = self.run_case(name)
+        if self.worker and (done.returncode != 0 or not self.worker.running()):
+            said, running = self.worker.said()[-4000:], self.worker.running()
+            self.worker.end()
+            type(self).start_worker()  # what one case left behind is not the next one's
+            self.fail("%s\n--- the worker %s\n%s" % (done.stdout, "said" if running else "ended", said))
         self.assertEqual(done.returncode, 0, done.stdout)
-        if self.worker:
-            self.assertTrue(self.worker.running(), "the worker is still there")
 
 
 def make_test(name):
