@@ -44,9 +44,10 @@ int umbel_completed_next(umbel_completed *completed, umbel_future **future)
         return UMBEL_FORKED;
     if (completed->given == completed->count)
         return UMBEL_EXHAUSTED;
-    struct waiter_node *node = waiter_gather_next(&completed->waiter, completed->deadline);
-    if (!node)
-        return UMBEL_TIMEOUT;
+    struct waiter_node *node;
+    int code = waiter_gather_next(&completed->waiter, completed->client, completed->deadline, &node);
+    if (code != UMBEL_OK)
+        return code;
     completed->given++;
     *future = node->future;
     return UMBEL_OK;

@@ -197,36 +197,40 @@ static double deadline_of(const umbel_mapping *mapping)
     return fmin(mapping->deadline, clock_mono() + client_timeout(mapping->client, -1));
 }
 
-static struct entry *await_any(umbel_mapping *mapping)
+static int await_any(umbel_mapping *mapping, struct entry **out)
 {
-    struct waiter_node *node = waiter_gather_next(&mapping->waiter, deadline_of(mapping));
-    return node ? (struct entry *)((char *)node - offsetof(struct entry, node)) : NULL;
+    struct waiter_node *node;
+    int code = waiter_gather_next(&mapping->waiter, mapping->client, deadline_of(mapping), &node);
+    if (code == UMBEL_OK)
+        *out = (struct entry *)((char *)node - offsetof(struct entry, node));
+    return code;
 }
 
-static struct entry *await_first(umbel_mapping *mapping)
+static int await_first(umbel_mapping *mapping, struct entry **out)
 {
-    struct entry *entry = mapping->first;
     double seconds = fmax(0, deadline_of(mapping) - clock_mono());
-    umbel_get_take(entry->future, seconds, umbel_take_none(NULL));
-    return umbel_done(entry->future) ? entry : NULL;
+    *out = mapping->first;
+    int code = umbel_get_take((*out)->future, seconds, umbel_take_none(NULL));
+    return umbel_done((*out)->future) ? UMBEL_OK : code;
 }
 
-/* The entry whose calls are read next; NULL: none was done in time. */
-static bool turn_to_next(umbel_mapping *mapping)
+/* The entry whose calls are read next, if there is one; else why none was done in time. */
+static int turn_to_next(umbel_mapping *mapping)
 {
+    struct entry *entry;
     if (mapping->reading)
         free_entry(mapping, mapping->reading);
     mapping->reading = NULL;
     fill(mapping);
     if (!mapping->first)
-        return true;
-    struct entry *entry = mapping->options.unordered ? await_any(mapping) : await_first(mapping);
-    if (!entry)
-        return false;
+        return UMBEL_OK;
+    int code = mapping->options.unordered ? await_any(mapping, &entry) : await_first(mapping, &entry);
+    if (code != UMBEL_OK)
+        return code;
     unlink_entry(mapping, entry);
     mapping->reading = entry;
     mapping->read = 0;
-    return true;
+    return UMBEL_OK;
 }
 
 static void say(umbel_mapping *mapping, const char *why)
@@ -276,9 +280,11 @@ int umbel_map_next_take(umbel_mapping *mapping, umbel_take take)
     if (!fork_mark_is_ours(&mapping->client->mark))
         return UMBEL_FORKED;
     bool is_read = !mapping->reading || mapping->read == mapping->reading->count;
-    if (is_read && !turn_to_next(mapping)) {
-        say(mapping, "no further result came in the time allowed");
-        return UMBEL_TIMEOUT;
+    int code = is_read ? turn_to_next(mapping) : UMBEL_OK;
+    if (code != UMBEL_OK) {
+        say(mapping,
+            code == UMBEL_TIMEOUT ? "no further result came in the time allowed" : umbel_strerror(code));
+        return code;
     }
     return mapping->reading ? read_call(mapping, take) : end_of_all(mapping);
 }

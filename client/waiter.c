@@ -223,6 +223,7 @@ void waiter_gather(struct waiter *waiter)
 {
     waiter_init(waiter, 1, false);
     waiter->gathers = true;
+    waiter->co = NULL;
     waiter->ready_last = &waiter->ready;
 }
 
@@ -252,13 +253,29 @@ static struct waiter_node *take_ready(struct waiter *waiter)
     return node;
 }
 
-/* Taken down as well, for the firing may still hold the future's lock. */
-struct waiter_node *waiter_gather_next(struct waiter *waiter, double deadline)
+/* Between two calls there is nobody to wake. */
+static void set_waiting(struct waiter *waiter, struct co *co)
 {
-    struct waiter_node *node = sleep_until_enough(waiter, deadline) ? take_ready(waiter) : NULL;
+    pthread_mutex_lock(&waiter->lock);
+    waiter->co = co;
+    pthread_mutex_unlock(&waiter->lock);
+}
+
+/* Taken down as well, for the firing may still hold the future's lock. */
+int waiter_gather_next(struct waiter *waiter, const umbel_client *client, double deadline,
+                       struct waiter_node **out)
+{
+    int code = UMBEL_OK;
+    if (!waiter->enough) {
+        set_waiting(waiter, co_self());
+        code = client ? wait_enough(waiter, client, UNTIL_FINISHED, deadline) : UMBEL_TIMEOUT;
+        set_waiting(waiter, NULL);
+    }
+    struct waiter_node *node = code == UMBEL_OK ? take_ready(waiter) : NULL;
     if (node && node->future)
         take_down(node->future, node);
-    return node;
+    *out = node;
+    return code;
 }
 
 void waiter_gather_drop(struct waiter_node *node)

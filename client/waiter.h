@@ -51,8 +51,9 @@ int waiter_wait(umbel_future *const *futures, size_t count, size_t need, bool fa
  * is the caller's memory and hangs on its future, which must outlive it, until it came out or was dropped. */
 void waiter_gather(struct waiter *waiter);
 void waiter_gather_add(struct waiter *waiter, struct waiter_node *node, umbel_future *future);
-/* The next that is done; NULL: none until `deadline` (clock_mono). */
-struct waiter_node *waiter_gather_next(struct waiter *waiter, double deadline);
+/* The next that is done, of this client; codes as waiter_wait, `deadline` is clock_mono. */
+int waiter_gather_next(struct waiter *waiter, const umbel_client *client, double deadline,
+                       struct waiter_node **out);
 void waiter_gather_drop(struct waiter_node *node);
 /* No node hangs any more. */
 void waiter_gather_end(struct waiter *waiter);
