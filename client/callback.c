@@ -37,6 +37,15 @@ int callback_add(struct callback **list, void (*call)(umbel_future *future, void
     return UMBEL_OK;
 }
 
+struct callback *callback_copy(const struct callback *list)
+{
+    struct callback *copy = NULL;
+    for (; list; list = list->next)
+        if (callback_add(&copy, list->call, list->arg) != UMBEL_OK)
+            break;
+    return copy;
+}
+
 static void run_list(umbel_future *future, struct callback *list)
 {
     while (list) {

@@ -32,6 +32,8 @@ void callbacks_take(struct callbacks *callbacks, umbel_future *future, struct ca
 void callbacks_ring(struct callbacks *callbacks);
 /* Runs those that wait, on this thread; how many ran. */
 int callbacks_dispatch(struct callbacks *callbacks);
+/* The same calls once more, as far as memory goes. */
+struct callback *callback_copy(const struct callback *list);
 /* Frees a list without running it. */
 void callback_free_list(struct callback *list);
 

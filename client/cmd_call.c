@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "client/console.h"
+#include "client/follow.h"
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/str.h"
@@ -15,7 +16,7 @@ static const double TIMEOUT_DEFAULT = 10, WAIT_DEFAULT = 60;
 struct call {
     const char *name, *args, *kwargs;
     umbel_submit_options options;
-    bool wait;
+    bool wait, follow;
     double wait_seconds, timeout; /* < 0: not given */
 };
 
@@ -72,6 +73,8 @@ static bool take_option(struct call *call, int letter, char *value, int argc, ch
     case 'I':
         options->ignore_result = UMBEL_ON;
         return true;
+    case 'F':
+        return call->wait = call->follow = true;
     default:
         call->wait = true;
         return console_maybe_seconds(value, argc, argv, &optind, &call->wait_seconds);
@@ -132,6 +135,7 @@ static int parse_line(struct call *call, int argc, char **argv)
         {"create-queue", no_argument, NULL, 'c'},
         {"ignore-result", no_argument, NULL, 'I'},
         {"wait", optional_argument, NULL, 'w'},
+        {"follow", no_argument, NULL, 'F'},
         {NULL, 0, NULL, 0},
     };
     *call = (struct call){.wait_seconds = -1, .timeout = -1};
@@ -204,16 +208,34 @@ static void show_progress(umbel_future *future, const char *name, double since)
     console_progress(line);
 }
 
+/* One slice of waiting. Every part that comes is printed; UMBEL_OK when the task has succeeded. */
+static int wait_slice(umbel_future *future, bool follow, double seconds)
+{
+    const umbel_value *part;
+    if (!follow)
+        return umbel_get_take(future, seconds, umbel_take_none(NULL));
+    int code = umbel_next(future, seconds, &part);
+    if (code == UMBEL_OK || code == UMBEL_RESTARTED)
+        console_progress(NULL);
+    if (code == UMBEL_OK)
+        follow_print(part);
+    else if (code == UMBEL_RESTARTED)
+        follow_say_restarted("call");
+    return code == UMBEL_EXHAUSTED                       ? UMBEL_OK
+           : code == UMBEL_OK || code == UMBEL_RESTARTED ? UMBEL_TIMEOUT
+                                                         : code;
+}
+
 /* In slices, so that a person at a terminal sees that it goes on. */
-static int wait_for(umbel_future *future, const char *name, double seconds)
+static int wait_for(umbel_future *future, const struct call *call, double seconds)
 {
     double since = clock_mono(), left = seconds;
     int code = UMBEL_TIMEOUT;
     while (code == UMBEL_TIMEOUT && left > 0) {
-        code = umbel_get_take(future, left < 1 ? left : 1, umbel_take_none(NULL));
+        code = wait_slice(future, call->follow, left < 1 ? left : 1);
         left = since + seconds - clock_mono();
         if (code == UMBEL_TIMEOUT)
-            show_progress(future, name, since);
+            show_progress(future, call->name, since);
     }
     console_progress(NULL);
     return code;
@@ -289,7 +311,7 @@ static int send_and_wait(umbel_client *client, const struct call *call, umbel_ar
     if (!future)
         return EXIT_SOFTWARE;
     double seconds = wait_of(call);
-    int exit_code = report(client, future, call, seconds, wait_for(future, call->name, seconds));
+    int exit_code = report(client, future, call, seconds, wait_for(future, call, seconds));
     umbel_future_free(future);
     return exit_code;
 }
@@ -345,6 +367,8 @@ const struct command cmd_call = {
              "                       the same two, as options\n"
              "  -Q, --queue QUEUE    where to send it (celery)\n"
              "  -w, --wait [SECONDS] wait for the result, at most so long (--timeout, else 60)\n"
+             "      --follow         print the parts of the result as they come, one a line, and\n"
+             "                       then the result; implies --wait\n"
              "      --timeout SECONDS\n"
              "                       how long the broker may take to accept it (10)\n"
              "      --id ID          its id (a fresh UUID)\n"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "client/console.h"
 #include "client/desk.h"
+#include "client/follow.h"
 #include "client/sentence.h"
 #include "common/result.h"
 #include "common/str.h"
@@ -14,7 +15,8 @@ static const double TIMEOUT_DEFAULT = 10, WAIT_DEFAULT = 60;
 struct asking {
     struct desk desk; /* first: the events' self */
     const char *id;
-    bool wait, forget;
+    bool wait, forget, following;
+    struct follow follow;
     double wait_seconds, timeout; /* < 0: not given */
     bool answered;                /* the first look-up has been answered */
     bool final;                   /* a terminal state is in `view` */
@@ -32,6 +34,8 @@ static void take(struct asking *asking, umbel_str payload)
     arena_reset(&asking->arena);
     asking->unreadable = result_read(&asking->arena, payload, &asking->view);
     asking->final = asking->unreadable != UMBEL_OK || result_terminal(asking->view.state);
+    if (asking->final && asking->following)
+        follow_end(&asking->follow, &asking->view);
 }
 
 static void on_found(void *self, uint64_t token, int code, umbel_str id, umbel_str payload)
@@ -50,13 +54,28 @@ static void on_notice(void *self, umbel_str payload)
     enum result_state state;
     umbel_str id;
     struct asking *asking = self;
-    if (result_peek(payload, &state, &id) == UMBEL_OK && str_equal(id, str_of(asking->id)))
+    if (result_peek(payload, &state, &id) != UMBEL_OK || !str_equal(id, str_of(asking->id)))
+        return;
+    if (state != RESULT_PART)
         take(asking, payload);
+    else if (asking->following)
+        follow_take(&asking->follow, payload);
+}
+
+static void on_parts(void *self, uint64_t token, int code, umbel_str id, const umbel_str *payloads,
+                     size_t count)
+{
+    struct asking *asking = self;
+    (void)token, (void)id;
+    if (asking->following)
+        follow_answered(&asking->follow, code, payloads, count);
 }
 
 static void look_up(struct asking *asking)
 {
     umbel_str id = str_of(asking->id);
+    if (asking->following)
+        asking->follow.queue->behind = true;
     asking->desk.backend->ops->lookup(asking->desk.backend, &id, 1, 0);
 }
 
@@ -82,6 +101,7 @@ static void on_state(void *self, enum backend_state state, int code, const char 
 static const struct backend_events events = {
     .state = on_state,
     .found = on_found,
+    .parts = on_parts,
     .notice = on_notice,
     .subscribed = on_subscribed,
     .resubscribed = on_resubscribed,
@@ -92,6 +112,12 @@ static const struct backend_events events = {
 static bool is_final(struct desk *desk)
 {
     return ((struct asking *)desk)->final;
+}
+
+static bool is_followed(struct desk *desk)
+{
+    struct asking *asking = (struct asking *)desk;
+    return follow_step(&asking->follow, desk->backend) && asking->final;
 }
 
 static bool is_answered(struct desk *desk)
@@ -162,13 +188,14 @@ static int wait_until_final(struct asking *asking)
     double seconds = asking->wait_seconds >= 0 ? asking->wait_seconds
                      : asking->timeout >= 0    ? asking->timeout
                                                : WAIT_DEFAULT;
+    bool (*done)(struct desk * desk) = asking->following ? is_followed : is_final;
     char line[160];
     snprintf(line, sizeof line, "waiting for %.60s ...", asking->id);
     double first = seconds < 1.5 ? seconds : 1.5;
-    int code = desk_wait(&asking->desk, is_final, first);
+    int code = desk_wait(&asking->desk, done, first);
     if (code == UMBEL_TIMEOUT && seconds > first) {
         console_progress(line);
-        code = desk_wait(&asking->desk, is_final, seconds - first);
+        code = desk_wait(&asking->desk, done, seconds - first);
         console_progress(NULL);
     }
     return asking->answered && code == UMBEL_TIMEOUT ? UMBEL_OK : code;
@@ -196,6 +223,7 @@ static int parse_line(struct asking *asking, int argc, char **argv)
         {"wait", optional_argument, NULL, 'w'},
         {"timeout", required_argument, NULL, 't'},
         {"forget", no_argument, NULL, 'f'},
+        {"follow", no_argument, NULL, 'F'},
         {NULL, 0, NULL, 0},
     };
     int letter;
@@ -209,6 +237,8 @@ static int parse_line(struct asking *asking, int argc, char **argv)
             good = console_seconds(optarg, &asking->timeout);
         } else if (letter == 'f') {
             asking->forget = true;
+        } else if (letter == 'F') {
+            asking->wait = asking->following = true;
         } else {
             return console_usage(
                 "result", letter == ':' ? "a value is missing after '%s'" : "there is no option '%s'", word);
@@ -232,8 +262,12 @@ static int run(const struct command_globals *globals, int argc, char **argv)
     if (exit_code != EXIT_DONE)
         return exit_code;
     arena_init(&asking.arena, 0);
-    exit_code = ask(&asking);
+    if (asking.following && follow_open(&asking.follow, "result", asking.id) != UMBEL_OK)
+        exit_code = console_exit(UMBEL_NO_MEMORY);
+    else
+        exit_code = ask(&asking);
     desk_close(&asking.desk);
+    follow_close(&asking.follow);
     arena_fini(&asking.arena);
     return exit_code;
 }
@@ -247,6 +281,8 @@ const struct command cmd_result = {
              "traceback.\n"
              "\n"
              "  -w, --wait [SECONDS]   wait until it is done, so long (--timeout, else 60)\n"
+             "      --follow           print the parts of the result as they come, one a line,\n"
+             "                         and then the result; implies --wait\n"
              "      --timeout SECONDS  how long the result backend may take to answer (10)\n"
              "      --forget           delete the stored result after printing it\n"
              "\n"

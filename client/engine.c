@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include "client/parts.h"
 #include "client/waiter.h"
 #include "common/clock.h"
 
@@ -190,6 +191,14 @@ static void backend_found(void *self, uint64_t token, int code, umbel_str id, um
         inbox_unread(&engine->inbox);
 }
 
+static void backend_parts(void *self, uint64_t token, int code, umbel_str id, const umbel_str *payloads,
+                          size_t count)
+{
+    struct engine *engine = self;
+    (void)id;
+    parts_answered(&engine->inbox, token, code, payloads, count);
+}
+
 static void backend_notice(void *self, umbel_str payload)
 {
     struct engine *engine = self;
@@ -221,6 +230,7 @@ static const struct backend_events backend_events = {
     .state = backend_state,
     .stored = backend_stored,
     .found = backend_found,
+    .parts = backend_parts,
     .notice = backend_notice,
     .subscribed = backend_subscribed,
     .resubscribed = backend_resubscribed,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "client/callback.h"
 #include "client/client.h"
+#include "client/parts.h"
 #include "client/reading.h"
 #include "client/waiter.h"
 
@@ -68,6 +69,8 @@ void future_unref(umbel_future *future)
     assert(!future->waiters && "a future was freed while a thread waits for it");
     umbel_client *client = future->client;
     callback_free_list(future->callbacks);
+    callback_free_list(future->watchers);
+    part_queue_free(future->parts);
     reading_free(future->reading);
     drop_payload(future);
     free(future->why);
@@ -160,6 +163,14 @@ static struct ending ending_of(enum result_state state)
     return (struct ending){UMBEL_STATE_ACCEPTED, UMBEL_OK};
 }
 
+/* True: somebody watches. */
+static bool note_progress(umbel_future *future, enum result_state state)
+{
+    if (state == RESULT_CUSTOM && future->watchers)
+        future->progressed = true;
+    return future->progressed;
+}
+
 bool future_answered(umbel_future *future, enum result_state state, umbel_str payload)
 {
     bool waited = false;
@@ -174,6 +185,7 @@ bool future_answered(umbel_future *future, enum result_state state, umbel_str pa
         else
             waited =
                 atomic_exchange(&future->state, (int)ending.state) == UMBEL_STATE_SENDING && future->waiters;
+        waited |= note_progress(future, state);
     }
     pthread_mutex_unlock(&future->lock);
     return waited;
@@ -230,7 +242,10 @@ struct callback *future_announce(umbel_future *future)
     if (future_finished(future)) {
         list = future->callbacks;
         future->callbacks = NULL;
+    } else if (future->progressed) {
+        list = callback_copy(future->watchers);
     }
+    future->progressed = false;
     pthread_mutex_unlock(&future->lock);
     return list;
 }

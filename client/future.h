@@ -46,6 +46,7 @@ static inline void link_append(struct link *list, struct link *link)
 struct waiter_node;
 struct callback;
 struct reading;
+struct part_queue;
 
 /* What the caller asks the background thread to do with a future. */
 enum future_order {
@@ -54,6 +55,7 @@ enum future_order {
     ORDER_FORGET = 4,
     ORDER_CANCEL = 8,     /* it is done as cancelled: whoever might run it is to know */
     ORDER_TERMINATE = 16, /* also if it runs already */
+    ORDER_PARTS = 32,     /* its parts are to be read (parts.h) */
 };
 
 /* Where the inbox is with it. */
@@ -78,20 +80,23 @@ struct umbel_future {
     pthread_mutex_t lock;
     struct waiter_node *waiters;
     struct callback *callbacks;
-    umbel_str payload;       /* the stored result map; malloc'd or NULL */
-    char *why;               /* why it was not sent; malloc'd or NULL */
-    struct reading *reading; /* made by whoever reads the result first */
+    struct callback *watchers; /* of progress */
+    struct part_queue *parts;  /* NULL until somebody reads them */
+    umbel_str payload;         /* the stored result map; malloc'd or NULL */
+    char *why;                 /* why it was not sent; malloc'd or NULL */
+    struct reading *reading;   /* made by whoever reads the result first */
 
     const char *id, *name;    /* name: the task's, "" for a future from a bare id; in text_here or malloc'd */
     umbel_future *order_next; /* the inbox's orders; under its lock, as is `orders` */
     uint8_t orders;
 
     /* of the background thread */
-    uint8_t watch;  /* enum future_watch */
-    uint8_t flow;   /* which flow of the inbox it is in */
-    bool announced; /* is in the list of this turn */
-    bool sent;      /* its message was given to the transport */
-    bool unwatch;   /* its task channel is to be unsubscribed this turn */
+    uint8_t watch;   /* enum future_watch */
+    uint8_t flow;    /* which flow of the inbox it is in */
+    bool announced;  /* is in the list of this turn */
+    bool sent;       /* its message was given to the transport */
+    bool progressed; /* since the watchers were called; under the lock */
+    bool unwatch;    /* its task channel is to be unsubscribed this turn */
     uint64_t hash;
     umbel_future *hash_next;
     umbel_future *turn_next;
@@ -132,8 +137,8 @@ void future_started(umbel_future *future);
 int future_cancelled(umbel_future *future, bool pending_only);
 /* The client closes: whatever is not done answers `code`. */
 bool future_closed(umbel_future *future);
-/* Wakes whoever waits for what has happened, and hands its callbacks, in order, to the caller when it is
- * finished. */
+/* Wakes whoever waits for what has happened, and hands to the caller, in order, its callbacks when it is
+ * finished, or those that watch its progress. */
 struct callback *future_announce(umbel_future *future);
 
 #endif

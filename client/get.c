@@ -32,7 +32,7 @@ umbel_future *umbel_future_from_id(umbel_client *client, const char *id)
 
 /* ---- waiting ---- */
 
-static int late(umbel_future *future, double seconds)
+int future_late(umbel_future *future, double seconds)
 {
     char title[TITLE], sentence[SENTENCE], trouble[ENGINE_WHY];
     future_title(future, title, sizeof title);
@@ -43,7 +43,7 @@ static int late(umbel_future *future, double seconds)
     return UMBEL_TIMEOUT;
 }
 
-static int crowded(umbel_future *future)
+int future_crowded(umbel_future *future)
 {
     umbel_client *client = future->client;
     char sentence[SENTENCE];
@@ -54,11 +54,11 @@ static int crowded(umbel_future *future)
 }
 
 /* Without a backend the most that can be known is whether the broker has it. */
-static int wait_without_results(umbel_future *future, double seconds)
+int future_wait_accepted(umbel_future *future, double seconds)
 {
     int code = waiter_wait(&future, 1, 1, false, UNTIL_SETTLED, seconds);
     if (code != UMBEL_OK)
-        return late(future, seconds);
+        return future_late(future, seconds);
     if (future_finished(future))
         return UMBEL_OK;
     words_say(future,
@@ -76,11 +76,11 @@ static int wait_until_finished(umbel_future *future, double timeout)
         return UMBEL_OK;
     double seconds = client_timeout(client, timeout);
     if (!client->engine.has_results)
-        return wait_without_results(future, seconds);
+        return future_wait_accepted(future, seconds);
     int code = waiter_wait(&future, 1, 1, false, UNTIL_FINISHED, seconds);
     if (code == UMBEL_BUSY)
-        return crowded(future);
-    return code == UMBEL_TIMEOUT ? late(future, seconds) : code;
+        return future_crowded(future);
+    return code == UMBEL_TIMEOUT ? future_late(future, seconds) : code;
 }
 
 /* ---- reading the result into a variable ---- */
@@ -177,6 +177,18 @@ int umbel_on_done(umbel_future *future, void (*call)(umbel_future *future, void 
     pthread_mutex_unlock(&future->lock);
     if (done)
         call(future, arg);
+    return code;
+}
+
+int umbel_on_progress(umbel_future *future, void (*call)(umbel_future *future, void *arg), void *arg)
+{
+    if (!future)
+        return UMBEL_NO_MEMORY;
+    if (!fork_mark_is_ours(&future->client->mark))
+        return UMBEL_FORKED;
+    pthread_mutex_lock(&future->lock);
+    int code = future_finished(future) ? UMBEL_OK : callback_add(&future->watchers, call, arg);
+    pthread_mutex_unlock(&future->lock);
     return code;
 }
 

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include "client/parts.h"
 #include "client/waiter.h"
 #include "common/buffer.h"
 #include "common/cancel_note.h"
@@ -28,6 +29,8 @@ int inbox_init(struct inbox *inbox, struct loop *loop, struct waker *waker, stru
     inbox->turn_last = &inbox->turn_first;
     link_init(&inbox->asked);
     link_init(&inbox->slow);
+    link_init(&inbox->reads);
+    arena_init(&inbox->arena, 0);
     for (size_t i = 0; i < INBOX_FLOWS; i++)
         link_init(&inbox->flows[i].waiting);
     char id[UUID_SIZE];
@@ -40,6 +43,7 @@ void inbox_fini(struct inbox *inbox)
 {
     assert(inbox->roster.count == 0 && !inbox->orders && !inbox->turn_first);
     roster_fini(&inbox->roster);
+    arena_fini(&inbox->arena);
     pthread_mutex_destroy(&inbox->lock);
 }
 
@@ -174,6 +178,13 @@ static void note_flow(struct inbox *inbox, const umbel_future *future)
     flow->answered_ms = loop_now(inbox->loop);
 }
 
+/* The task goes on: it is not answered yet. */
+static void part(struct inbox *inbox, umbel_future *future, umbel_str payload)
+{
+    if (parts_noticed(inbox, future, payload))
+        inbox_announce(inbox, future);
+}
+
 static void answer(struct inbox *inbox, umbel_future *future, enum result_state state, umbel_str payload)
 {
     note_flow(inbox, future);
@@ -194,7 +205,10 @@ void inbox_notice(struct inbox *inbox, umbel_str payload)
     umbel_future *future = roster_find(&inbox->roster, id, NULL);
     while (future) {
         umbel_future *next = roster_find(&inbox->roster, id, future);
-        answer(inbox, future, state, payload);
+        if (state == RESULT_PART)
+            part(inbox, future, payload);
+        else
+            answer(inbox, future, state, payload);
         future = next;
     }
 }
@@ -474,6 +488,8 @@ static void carry_out(struct inbox *inbox, umbel_future *future, int orders)
         cancel(inbox, future, (orders & ORDER_TERMINATE) != 0);
     if (orders & (ORDER_RELEASE | ORDER_FORGET))
         inbox_drop(inbox, future);
+    if ((orders & ORDER_PARTS) && !(orders & ORDER_RELEASE))
+        parts_read(inbox, future);
     if ((orders & ORDER_FORGET) && inbox->backend)
         inbox->backend->ops->forget(inbox->backend, str_of(future->id));
 }
@@ -503,6 +519,7 @@ void inbox_close(struct inbox *inbox)
     inbox->closed = true;
     pthread_mutex_unlock(&inbox->lock);
     inbox_take_orders(inbox);
+    parts_close(inbox);
     size_t from = 0;
     umbel_future *future;
     while ((future = roster_any(&inbox->roster, &from))) {

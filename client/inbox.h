@@ -58,10 +58,13 @@ struct inbox {
     uint64_t batch;
     uint64_t channel_deadline_ms;
     bool channel_ready;
-    bool keeps_revoked;                    /* cancelled ids are kept for workers that are not there yet */
-    bool reachable;                        /* the backend answers look-ups */
-    bool unread;                           /* some look-up had no answer */
-    uint64_t unread_ms;                    /* when all are looked up again, while it is reachable */
+    bool keeps_revoked; /* cancelled ids are kept for workers that are not there yet */
+    bool reachable;     /* the backend answers look-ups */
+    bool unread;        /* some look-up had no answer */
+    uint64_t unread_ms; /* when all are looked up again, while it is reachable */
+    struct link reads;  /* of parts, in order of asking (parts.h) */
+    uint64_t read_sequence;
+    struct arena arena;                    /* of one part's notice */
     umbel_future *turn_first, **turn_last; /* to be announced or unwatched at the turn's end */
 };
 

@@ -5,6 +5,7 @@
 #include <time.h>
 #include "client/client.h"
 #include "client/future.h"
+#include "client/parts.h"
 #include "common/clock.h"
 #include "common/co.h"
 
@@ -70,6 +71,8 @@ static void count_one(struct waiter *waiter, struct waiter_node *node, bool fail
 
 static bool is_there(umbel_future *future, enum waiter_until until)
 {
+    if (until == UNTIL_PART)
+        return part_queue_ready(future);
     return future_finished(future) ||
            (until == UNTIL_SETTLED && atomic_load(&future->state) != UMBEL_STATE_SENDING);
 }

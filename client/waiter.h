@@ -17,7 +17,8 @@
 /* What is waited for. */
 enum waiter_until {
     UNTIL_SETTLED, /* the broker has it, or it will never get there */
-    UNTIL_FINISHED
+    UNTIL_FINISHED,
+    UNTIL_PART /* something is new for who reads its parts */
 };
 
 struct co;
@@ -57,6 +58,13 @@ int waiter_gather_next(struct waiter *waiter, const umbel_client *client, double
 void waiter_gather_drop(struct waiter_node *node);
 /* No node hangs any more. */
 void waiter_gather_end(struct waiter *waiter);
+/* Explains that the time ran out, for umbel_error; answers UMBEL_TIMEOUT. (get.c) */
+int future_late(umbel_future *future, double seconds);
+/* Explains UMBEL_BUSY of waiter_wait, and answers it. (get.c) */
+int future_crowded(umbel_future *future);
+/* What can be known without a back end: UMBEL_OK when it has ended all the same, else UMBEL_TIMEOUT or
+ * UMBEL_BAD_URL, with a sentence for umbel_error. (get.c) */
+int future_wait_accepted(umbel_future *future, double seconds);
 /* Fires and takes out the nodes that have what they wait for. The future's lock is held. */
 void waiter_fire(umbel_future *future);
 

@@ -137,6 +137,17 @@ UMBEL_API const umbel_value *umbel_result(umbel_future *future);
 /* Runs `call` once when the future is done (at once when it already is, on the calling thread). Otherwise it runs on
  * the background thread, which it must not block, or in umbel_client_dispatch. Several may be added. */
 UMBEL_API int umbel_on_done(umbel_future *future, void (*call)(umbel_future *future, void *arg), void *arg);
+/* Runs `call` each time the task has reported progress (umbel_progress, Celery's update_state) that was not seen before;
+ * umbel_result is the meta then. Reports that come faster than they are looked at are seen as one, the latest. On the
+ * background thread, or in umbel_client_dispatch; not any more once the future is done. Several may be added. */
+UMBEL_API int umbel_on_progress(umbel_future *future, void (*call)(umbel_future *future, void *arg), void *arg);
+/* Reads the next part of the result, as the task gave them with umbel_yield, into *take: those that were stored before it
+ * was asked for, then those that come. UMBEL_OK; UMBEL_EXHAUSTED: the task has succeeded and everything was read;
+ * UMBEL_FAILED, UMBEL_REVOKED ...: it ended so, and everything was read; UMBEL_RESTARTED, once: the task began again (a
+ * retry, a crash), what was read so far is superseded, and the parts of the new run follow from its first; UMBEL_LOST:
+ * the rest expired, or two runs overlapped; UMBEL_TIMEOUT; UMBEL_BAD_TYPE or UMBEL_BAD_VALUE when the part does not fit
+ * (it counts as read). Strings and values are borrowed until the next umbel_next on this future. One thread at a time. */
+UMBEL_API int umbel_next_take(umbel_future *future, double timeout, umbel_take take);
 /* Waits for many. UMBEL_OK when the mode is satisfied, else UMBEL_TIMEOUT. */
 UMBEL_API int umbel_wait(umbel_future *const *futures, size_t count, umbel_wait_mode mode, double timeout);
 /* Gives the handle back. The task goes on; its result is no longer waited for, and callbacks that have not begun by then
@@ -173,6 +184,7 @@ UMBEL_END
     umbel_submit_chunk_with((chunk), &(umbel_submit_options){__VA_ARGS__})
 #define umbel_submit(client, task, arguments, ...)                                                           \
     umbel_submit_with((client), (task), (arguments), &(umbel_submit_options){__VA_ARGS__})
+#define umbel_next(future, timeout, pointer) umbel_next_take((future), (timeout), UMBEL_TAKE(pointer))
 #define umbel_get(future, timeout, pointer) umbel_get_take((future), (timeout), UMBEL_TAKE(pointer))
 #endif
 
