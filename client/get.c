@@ -204,7 +204,7 @@ int umbel_wait(umbel_future *const *futures, size_t count, umbel_wait_mode mode,
     size_t need = mode == UMBEL_FIRST_COMPLETED ? 1 : count;
     int code = waiter_wait(futures, count, need, mode == UMBEL_FIRST_EXCEPTION, UNTIL_FINISHED,
                            client_timeout(any->client, timeout));
-    return code == UMBEL_BUSY ? crowded(any) : code;
+    return code == UMBEL_BUSY ? future_crowded(any) : code;
 }
 
 /* ---- giving back ---- */
