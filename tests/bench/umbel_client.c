@@ -1,13 +1,14 @@
 /* umbel_client.c: the bench's client: one workload, driven by three lines of text.
  *
- *     umbel_client MODE N [--msgpack] [--once] [--held H]
+ *     umbel_client MODE N [--msgpack] [--once] [--held H] [--paced R]
  *
  * It prints "ready" (workers are up and warm) or "filled" (the queue is full, no worker runs), waits for a
  * line, and prints one JSON object. URLs come from UMBEL_BROKER_URL and UMBEL_RESULT_BACKEND. stream, drain:
  * math.add with results, all checked. noresult: results ignored, the end told by a mark. rtt: one
  * outstanding. submit: published and flushed only. pending: N futures that nobody answers, for their memory.
- * chunks: a thousand calls in a message. With --held, H futures that nobody answers are held meanwhile. Of
- * how long calls took, one in 64 is a sample in a stream, each in the others.
+ * chunks: a thousand calls in a message. With --held, H futures that nobody answers are held meanwhile. How
+ * long calls take is told of a round trip, and with --paced of R messages a second, sent for a second before
+ * the rest.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -26,20 +27,18 @@ struct run {
     umbel_client *client;
     umbel_future **futures;
     long n;
-    long held;
+    long held, pace;
     const char *task;
     umbel_submit_options options;
     pthread_mutex_t lock;
     struct histogram latency;
 };
 
-/* One call whose time is taken. */
+/* One message whose time is taken. */
 struct sample {
     struct run *run;
     double started;
 };
-
-enum { SAMPLED = 64 };
 
 static void die(const char *what, const char *why)
 {
@@ -108,7 +107,6 @@ static void on_done(umbel_future *future, void *arg)
     free(sample);
 }
 
-/* Not before its message was given away: the call itself is part of what is measured, this is not. */
 static void take_sample(struct run *run, umbel_future *future, double started)
 {
     struct sample *sample = malloc(sizeof *sample);
@@ -131,15 +129,10 @@ static void print_latency(struct run *run)
     printf("]");
 }
 
-static void send_all(struct run *run, bool sampled)
+static void send_all(struct run *run)
 {
-    for (long i = 0; i < run->n; i++) {
-        bool sample = sampled && i % SAMPLED == 0;
-        double started = sample ? now(CLOCK_MONOTONIC) : 0;
+    for (long i = 0; i < run->n; i++)
         run->futures[i] = send_one(run, i);
-        if (sample)
-            take_sample(run, run->futures[i], started);
-    }
 }
 
 static void expect_all(struct run *run)
@@ -168,6 +161,63 @@ static void warm(struct run *run)
         expect(send_one(run, i), i);
 }
 
+/* Calls CHUNK at a time in one message. */
+enum { CHUNK = 1000 };
+
+static umbel_future *send_chunk(struct run *run, umbel_chunk *chunk, long from)
+{
+    long end = from + CHUNK < run->n ? from + CHUNK : run->n;
+    for (long i = from; i < end; i++)
+        if (umbel_chunk_add(chunk, UMBEL_ARGS(i, 1)))
+            die("chunk", "a call could not be added");
+    return umbel_submit_chunk_with(chunk, &run->options);
+}
+
+static void expect_chunk(struct run *run, umbel_future *future, long from)
+{
+    const umbel_value *list = NULL;
+    if (umbel_get(future, 120.0, &list))
+        die("get", umbel_error(future));
+    size_t count = (size_t)(run->n - from < CHUNK ? run->n - from : CHUNK);
+    if (umbel_value_count(list) != count)
+        die("get", "a result is missing");
+    for (size_t i = 0; i < count; i++) {
+        int64_t value;
+        if (umbel_value_int(umbel_value_at(list, i), &value) || value != from + (long)i + 1)
+            die("get", "wrong result");
+    }
+    umbel_future_free(future);
+}
+
+static void sleep_until(double when)
+{
+    struct timespec t = {(time_t)when, (long)((when - (double)(time_t)when) * 1e9)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL))
+        ;
+}
+
+/* For a second and a half, so many messages a second at even distances. Those of the last second are timed:
+ * by then the worker knows that its tasks are short. */
+static void pace(struct run *run, umbel_chunk *chunk)
+{
+    long all = chunk ? run->n / CHUNK : run->n, count = run->pace * 3 / 2;
+    double from = now(CLOCK_MONOTONIC);
+    count = count < all ? count : all;
+    for (long i = 0; i < count; i++) {
+        sleep_until(from + (double)i / (double)run->pace);
+        double started = now(CLOCK_MONOTONIC);
+        run->futures[i] = chunk ? send_chunk(run, chunk, i * CHUNK) : send_one(run, i);
+        if (i >= run->pace / 2)
+            take_sample(run, run->futures[i], started);
+    }
+    for (long i = 0; i < count; i++) {
+        if (chunk)
+            expect_chunk(run, run->futures[i], i * CHUNK);
+        else
+            expect(run->futures[i], i);
+    }
+}
+
 /* Futures of calls that nobody will answer. */
 static void hold(struct run *run)
 {
@@ -192,10 +242,11 @@ static void stream(struct run *run)
 {
     hold(run);
     warm(run);
+    pace(run, NULL);
     say("ready");
     wait_go();
     double t0 = now(CLOCK_REALTIME), c0 = cpu();
-    send_all(run, true);
+    send_all(run);
     double t1 = now(CLOCK_REALTIME);
     expect_all(run);
     finish(run, now(CLOCK_REALTIME) - t0, t1 - t0, cpu() - c0);
@@ -205,7 +256,7 @@ static void drain(struct run *run)
 {
     run->options.create_queue = true;
     double t0 = now(CLOCK_REALTIME);
-    send_all(run, false);
+    send_all(run);
     flush(run);
     double t1 = now(CLOCK_REALTIME);
     say("filled");
@@ -263,48 +314,18 @@ static void noresult(struct run *run)
            (double)run->n / s, (double)run->n / (t1 - t0), cpu() - c0);
 }
 
-/* Calls CHUNK at a time in one message. */
-enum { CHUNK = 1000 };
-
-static umbel_future *send_chunk(struct run *run, umbel_chunk *chunk, long from)
-{
-    long end = from + CHUNK < run->n ? from + CHUNK : run->n;
-    for (long i = from; i < end; i++)
-        if (umbel_chunk_add(chunk, UMBEL_ARGS(i, 1)))
-            die("chunk", "a call could not be added");
-    return umbel_submit_chunk_with(chunk, &run->options);
-}
-
-static void expect_chunk(struct run *run, umbel_future *future, long from)
-{
-    const umbel_value *list = NULL;
-    if (umbel_get(future, 120.0, &list))
-        die("get", umbel_error(future));
-    size_t count = (size_t)(run->n - from < CHUNK ? run->n - from : CHUNK);
-    if (umbel_value_count(list) != count)
-        die("get", "a result is missing");
-    for (size_t i = 0; i < count; i++) {
-        int64_t value;
-        if (umbel_value_int(umbel_value_at(list, i), &value) || value != from + (long)i + 1)
-            die("get", "wrong result");
-    }
-    umbel_future_free(future);
-}
-
 static void chunks(struct run *run)
 {
     umbel_chunk *chunk = umbel_chunk_new(run->client, run->task, run->options.serializer);
     warm(run);
     for (int i = 0; i < 20; i++)
         expect_chunk(run, send_chunk(run, chunk, 0), 0);
+    pace(run, chunk);
     say("ready");
     wait_go();
     double t0 = now(CLOCK_REALTIME), c0 = cpu();
-    for (long i = 0; i < run->n; i += CHUNK) {
-        double started = now(CLOCK_MONOTONIC);
+    for (long i = 0; i < run->n; i += CHUNK)
         run->futures[i / CHUNK] = send_chunk(run, chunk, i);
-        take_sample(run, run->futures[i / CHUNK], started);
-    }
     double t1 = now(CLOCK_REALTIME);
     for (long i = 0; i < run->n; i += CHUNK)
         expect_chunk(run, run->futures[i / CHUNK], i);
@@ -392,6 +413,8 @@ static void options(struct run *run, int argc, char **argv)
             run->task = "math.add_once";
         } else if (!strcmp(argv[i], "--held") && i + 1 < argc)
             run->held = atol(argv[++i]);
+        else if (!strcmp(argv[i], "--paced") && i + 1 < argc)
+            run->pace = atol(argv[++i]);
         else
             die("unknown option", argv[i]);
     }
