@@ -109,13 +109,11 @@ def linked(milliseconds, n):
                                  stdout=subprocess.PIPE, text=True)
         try:
             proxy.stdout.readline()
-            before = lib_proc.cpu(proxy.pid)
             urls = {"UMBEL_BROKER_URL": "amqp://guest:guest@127.0.0.1:%d" % ports[0],
                     "UMBEL_RESULT_BACKEND": "redis://127.0.0.1:%d" % ports[1]}
-            record = measure(out, dict(system="umbel", workload="stream %g ms" % milliseconds, n=n), worker=umbel_worker(),
-                             client=[CLIENT, "stream", str(n), "--paced", str(PACE["stream"])], env=urls, servers=both, settle=0.5, limit=180)
-            record["cpu_proxy_s"] = lib_proc.cpu(proxy.pid) - before
-            return record
+            return measure(out, dict(system="umbel", workload="stream %g ms" % milliseconds, n=n), worker=umbel_worker(),
+                             client=[CLIENT, "stream", str(n), "--paced", str(PACE["stream"])], env=urls,
+                             servers=dict(both, proxy=proxy), settle=0.5, limit=180)
         finally:
             proxy.terminate()
             proxy.wait(10)
