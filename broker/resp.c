@@ -2,8 +2,8 @@
  *
  * hiredis' parser builds whatever its five functions make; ours make nodes in an arena. An array's elements
  * are one block, so a node's place is known from its parent and its index, and nothing is freed one by one.
- * The parser moves its unread bytes to the front again and again, which is quadratic in what it was fed, so
- * it is fed in slices. */
+ * The parser moves its unread bytes to the front after every KiB that it has read, which is quadratic in what
+ * it was fed, so it is fed in slices. */
 #include "broker/resp.h"
 
 #include <hiredis/read.h>
@@ -12,7 +12,7 @@
 
 #include "common/str.h"
 
-#define SLICE (16 * 1024)
+#define SLICE (4 * 1024)
 #define PARSER_KEEPS (128 * 1024)
 #define LINE_MAX_SIZE ((size_t)64 * 1024) /* an error text is far shorter */
 #define LENGTH_SIZE 24                    /* type byte, digits, line end */

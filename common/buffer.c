@@ -55,7 +55,7 @@ static bool grow(struct buffer *buffer, size_t size)
     return true;
 }
 
-uint8_t *buffer_room(struct buffer *buffer, size_t size)
+uint8_t *buffer_make_room(struct buffer *buffer, size_t size)
 {
     if (buffer->failed)
         return NULL;
@@ -73,46 +73,11 @@ uint8_t *buffer_room(struct buffer *buffer, size_t size)
     return buffer->data + buffer->end;
 }
 
-void buffer_grew(struct buffer *buffer, size_t size)
-{
-    buffer->end += size;
-}
-
 void buffer_take(struct buffer *buffer, size_t size)
 {
     buffer->start += size;
     if (buffer->start >= buffer->end)
         buffer->start = buffer->end = 0;
-}
-
-void buffer_add(struct buffer *buffer, const void *data, size_t size)
-{
-    if (size == 0)
-        return;
-    uint8_t *room = buffer_room(buffer, size);
-    if (!room)
-        return;
-    memcpy(room, data, size);
-    buffer->end += size;
-}
-
-void buffer_text(struct buffer *buffer, const char *text)
-{
-    buffer_add(buffer, text, strlen(text));
-}
-
-void buffer_str(struct buffer *buffer, umbel_str text)
-{
-    buffer_add(buffer, text.data, text.size);
-}
-
-void buffer_byte(struct buffer *buffer, uint8_t byte)
-{
-    uint8_t *room = buffer_room(buffer, 1);
-    if (!room)
-        return;
-    *room = byte;
-    buffer->end++;
 }
 
 void buffer_format(struct buffer *buffer, const char *format, ...)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <umbel/value.h>
 
 struct buffer {
@@ -31,15 +32,48 @@ static inline uint8_t *buffer_head(const struct buffer *buffer)
 {
     return buffer->data ? buffer->data + buffer->start : NULL;
 }
-/* Room for `size` bytes at the end, to be followed by buffer_grew; NULL (and failed) when there is none. */
-uint8_t *buffer_room(struct buffer *buffer, size_t size);
-void buffer_grew(struct buffer *buffer, size_t size);
 /* Takes `size` bytes away from the front. */
 void buffer_take(struct buffer *buffer, size_t size);
-void buffer_add(struct buffer *buffer, const void *data, size_t size);
-void buffer_text(struct buffer *buffer, const char *text);
-void buffer_str(struct buffer *buffer, umbel_str text);
-void buffer_byte(struct buffer *buffer, uint8_t byte);
+/* buffer_room where the block has to grow, or must not. */
+uint8_t *buffer_make_room(struct buffer *buffer, size_t size);
+
+/* The rest is written in pieces of a few bytes, dozens a task: no calls where there is room. */
+
+/* Room for `size` bytes at the end, to be followed by buffer_grew; NULL (and failed) when there is none. */
+static inline uint8_t *buffer_room(struct buffer *buffer, size_t size)
+{
+    if (buffer->size - buffer->end <= size || buffer->failed || buffer->max - buffer_length(buffer) < size)
+        return buffer_make_room(buffer, size);
+    return buffer->data + buffer->end;
+}
+static inline void buffer_grew(struct buffer *buffer, size_t size)
+{
+    buffer->end += size;
+}
+static inline void buffer_add(struct buffer *buffer, const void *data, size_t size)
+{
+    uint8_t *room = size ? buffer_room(buffer, size) : NULL;
+    if (!room)
+        return;
+    memcpy(room, data, size);
+    buffer->end += size;
+}
+static inline void buffer_byte(struct buffer *buffer, uint8_t byte)
+{
+    uint8_t *room = buffer_room(buffer, 1);
+    if (!room)
+        return;
+    *room = byte;
+    buffer->end++;
+}
+static inline void buffer_str(struct buffer *buffer, umbel_str text)
+{
+    buffer_add(buffer, text.data, text.size);
+}
+static inline void buffer_text(struct buffer *buffer, const char *text)
+{
+    buffer_add(buffer, text, strlen(text));
+}
 void buffer_format(struct buffer *buffer, const char *format, ...) UMBEL_PRINTF(2, 3);
 
 #endif

@@ -24,17 +24,21 @@ static enum result_state state_of(umbel_str name)
 
 struct peek {
     umbel_str status, id; /* {NULL, 0} until found */
+    umbel_str value;      /* of JSON, when `whole`: the encoded result */
+    bool whole;           /* go on to the end of the map */
 };
 
 static bool peek_is_done(const struct peek *peek)
 {
-    return peek->status.data && peek->id.data;
+    return !peek->whole && peek->status.data && peek->id.data;
 }
 
 static void skip_space(umbel_str *rest)
 {
-    while (rest->size && strchr(" \n\t\r", rest->data[0]) && rest->data[0])
-        *rest = (umbel_str){rest->data + 1, rest->size - 1};
+    const char *at = rest->data, *end = at + rest->size;
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+        at++;
+    *rest = (umbel_str){at, (size_t)(end - at)};
 }
 
 static bool take_char(umbel_str *rest, char wanted)
@@ -80,8 +84,10 @@ static bool peek_json(umbel_str rest, struct peek *peek)
             peek->status = plain_text(value);
         else if (str_equal(key, STR("task_id")))
             peek->id = plain_text(value);
+        else if (str_equal(key, STR("result")))
+            peek->value = value;
     } while (!peek_is_done(peek) && take_char(&rest, ','));
-    return true;
+    return !peek->whole || (take_char(&rest, '}') && (skip_space(&rest), rest.size == 0));
 }
 
 static bool next_text(struct msgpack_cursor *cursor, umbel_str *text)
@@ -118,7 +124,7 @@ static bool peek_msgpack(umbel_str stored, struct peek *peek)
 
 int result_peek(umbel_str stored, enum result_state *state, umbel_str *id)
 {
-    struct peek peek = {STR_NONE, STR_NONE};
+    struct peek peek = {.whole = false};
     if (stored.size == 0)
         return UMBEL_BAD_MESSAGE;
     bool walked = codec_sniff(stored) == CODEC_JSON ? peek_json(stored, &peek) : peek_msgpack(stored, &peek);
@@ -163,9 +169,26 @@ static bool read_error(struct arena *arena, struct result_view *view)
     return read_message(arena, umbel_value_find(view->value, "exc_message"), &view->error_message);
 }
 
+/* The usual case, for which everything but the value is stepped over: a success, in JSON, as it is meant to
+ * stand there. False: it has to be decoded as a whole. */
+static bool read_success(struct arena *arena, umbel_str stored, struct result_view *view)
+{
+    struct peek peek = {.whole = true};
+    umbel_value *value;
+    if (codec_sniff(stored) != CODEC_JSON || !peek_json(stored, &peek) || !peek.value.data || !peek.id.data ||
+        !str_equal(peek.status, STR("SUCCESS")) || !str_utf8(peek.id))
+        return false;
+    if (codec_row(CODEC_JSON)->decode(arena, peek.value, &value, NULL))
+        return false;
+    *view = (struct result_view){.state = RESULT_SUCCESS, .id = arena_str(arena, peek.id), .value = value};
+    return view->id.data != NULL;
+}
+
 int result_read(struct arena *arena, umbel_str stored, struct result_view *view)
 {
     umbel_value *map;
+    if (stored.size && read_success(arena, stored, view))
+        return UMBEL_OK;
     *view = (struct result_view){.state = RESULT_PENDING};
     int code = codec_row(codec_sniff(stored))->decode(arena, stored, &map, NULL);
     if (code)
