@@ -108,6 +108,7 @@ static void *run(void *self)
 {
     struct engine *engine = self;
     here = engine;
+    loop_give_way();
     loop_run(&engine->loop);
     waker_settle(&engine->waker);
     loop_fini(&engine->loop);
@@ -202,7 +203,6 @@ static void backend_parts(void *self, uint64_t token, int code, umbel_str id, co
 static void backend_notice(void *self, umbel_str payload)
 {
     struct engine *engine = self;
-    loop_note_item(&engine->loop);
     inbox_notice(&engine->inbox, payload);
 }
 

@@ -35,7 +35,8 @@ int inbox_init(struct inbox *inbox, struct loop *loop, struct waker *waker, stru
         link_init(&inbox->flows[i].waiting);
     char id[UUID_SIZE];
     uuid_make(id);
-    snprintf(inbox->channel, sizeof inbox->channel, "umbel.%s", id);
+    /* 80 random bits: it travels with every message and every result. */
+    snprintf(inbox->channel, sizeof inbox->channel, "umbel.%.8s%s", id, id + 24);
     return roster_init(&inbox->roster);
 }
 

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <math.h>
 #include <poll.h>
-#include <time.h>
+#include <sched.h>
 #include <umbel/error.h>
 #include "common/clock.h"
 
@@ -21,26 +21,6 @@ static struct turn_hook *take_first(struct loop *loop)
     return hook;
 }
 
-bool loop_pace_rests(struct loop_pace *pace, uint64_t now_ns)
-{
-    uint64_t elapsed = now_ns - pace->since;
-    if (elapsed >= LOOP_WINDOW_NS) {
-        pace->dense = pace->items * (uint64_t)1000000 >= elapsed * LOOP_DENSE_PER_MS;
-        pace->since = now_ns;
-        pace->items = 0;
-    }
-    return pace->dense;
-}
-
-static void rest(struct loop *loop)
-{
-    struct timespec moment = {.tv_nsec = LOOP_REST_NS};
-    bool busy = loop->pace.items || loop->pace.dense;
-    /* A timeout of 0: something is to be done at once, a job of the solo pool for instance. */
-    if (busy && loop_pace_rests(&loop->pace, uv_hrtime()) && uv_backend_timeout(&loop->uv) != 0)
-        nanosleep(&moment, NULL);
-}
-
 static void run_hooks(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
@@ -48,7 +28,6 @@ static void run_hooks(uv_prepare_t *prepare)
         struct turn_hook *hook = take_first(loop);
         hook->call(hook->self);
     }
-    rest(loop);
 }
 
 static void on_async(uv_async_t *async)
@@ -56,6 +35,13 @@ static void on_async(uv_async_t *async)
     struct loop *loop = async->data;
     if (loop->woken)
         loop->woken(loop->woken_self);
+}
+
+void loop_give_way(void)
+{
+    struct sched_param none = {0};
+    if (sched_getscheduler(0) == SCHED_OTHER)
+        sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
 int loop_init(struct loop *loop)

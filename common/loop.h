@@ -17,22 +17,7 @@ struct turn_hook {
     bool marked;
 };
 
-/* Moderation, as network cards do it: while items (deliveries, notices) come faster than LOOP_DENSE_PER_MS,
- * the loop rests for a moment after each turn, so that the next one finds more of them. A wake-up costs as
- * much as the work on several small tasks. Below that rate, and so for anybody who waits for one task,
- * nothing is ever delayed. */
-#define LOOP_DENSE_PER_MS 6
-#define LOOP_WINDOW_NS 2000000u /* over which the rate is taken */
-#define LOOP_REST_NS 200000u
-
-struct loop_pace {
-    uint64_t since; /* start of the window, ns */
-    uint32_t items; /* in it */
-    bool dense;     /* the window before it was */
-};
-
 struct loop {
-    struct loop_pace pace;
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_async_t async;
@@ -40,6 +25,13 @@ struct loop {
     void (*woken)(void *self); /* runs on the loop's thread after loop_wake */
     void *woken_self;
 };
+
+/* The calling thread gives way: when it wakes it takes no core from a thread that is running (SCHED_BATCH,
+ * which needs no privilege). On a machine with a free core nothing changes. On a full one the broker finishes
+ * its turn first, and a wake-up of ours finds ten messages instead of one; docs/performance.md has the figures.
+ * Threads and processes made later inherit it. Where it is forbidden, or somebody has chosen another policy,
+ * nothing happens. */
+void loop_give_way(void);
 
 /* UMBEL_OK or UMBEL_SYSTEM. */
 int loop_init(struct loop *loop);
@@ -56,13 +48,6 @@ void loop_on_wake(struct loop *loop, void (*woken)(void *self), void *self);
 void loop_wake(struct loop *loop);
 /* Asks for hook->call at the end of this turn; a hook marked while hooks run is run in the same pass. */
 void loop_mark(struct loop *loop, struct turn_hook *hook);
-/* Another item came in from outside: what the pace is taken from. */
-static inline void loop_note_item(struct loop *loop)
-{
-    loop->pace.items++;
-}
-/* The rule of moderation, pure: shall the loop rest now? Called once a turn that had items. */
-bool loop_pace_rests(struct loop_pace *pace, uint64_t now_ns);
 /* Takes a mark back (its owner is about to die). */
 void loop_unmark(struct loop *loop, struct turn_hook *hook);
 /* Milliseconds of the turn's cached monotonic clock. */

@@ -612,7 +612,6 @@ static struct request *receive(struct consumer *consumer, struct tag tag, const 
     req->replayed = req->msg.extra_count && message_extra(&req->msg, "umbel-replayed") != NULL;
     remember_copy(consumer, req);
     consumer->counts.received++;
-    loop_note_item(consumer->options.loop);
     flow_delivered(&consumer->flow, consumer->requests.in_hand - consumer->requests.nested);
     return req;
 }

@@ -171,7 +171,7 @@ int nest_new(struct nest **out, struct loop *loop, const struct nest_options *op
     nest->broker.state = TRANSPORT_CONNECTING;
     nest->results.state = BACKEND_CONNECTING;
     uuid_make(id);
-    snprintf(nest->channel, sizeof nest->channel, "umbel.%s", id);
+    snprintf(nest->channel, sizeof nest->channel, "umbel.%.8s%s", id, id + 24);
     nest_roster_init(&nest->roster);
     arena_init(&nest->arena, 0);
     *out = nest;

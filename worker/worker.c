@@ -118,6 +118,7 @@ static void end_modules(struct worker *worker)
 
 static int start_fork_server(struct worker *worker)
 {
+    loop_give_way(); /* here, so that the children do too */
     if (strcmp(worker->settings.pool, "solo") == 0)
         return EXIT_DONE;
     if (fork_server_start(&worker->fork_server, worker->registry, worker->name) == UMBEL_OK)

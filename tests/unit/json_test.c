@@ -85,7 +85,7 @@ Test(json, python_writes_back_what_it_wrote)
         "{}",
         "[[], {}, [[]]]",
         "{\"a\": {\"b\": [1, 2.5, \"x\", null]}, \"\": true}",
-        "[[2, 3], {}, {\"callbacks\": null, \"errbacks\": null, \"chain\": null, \"chord\": null}]",
+        "[[2, 3], {}, {}]",
         "{\"__type__\": \"base64\", \"__value__\": \"AP/+\"}",
         "9223372036854775808",
         "-170141183460469231731687303715884105728",

@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 #include "common/clock.h"
 #include "common/loop.h"
@@ -98,21 +100,22 @@ Test(loop, wakes_from_another_thread_are_coalesced)
     loop_fini(&probe.loop);
 }
 
-static bool rests_after(struct loop_pace *pace, uint64_t now, uint32_t items)
+static void *policy_of_a_thread(void *giving)
 {
-    pace->items += items;
-    return loop_pace_rests(pace, now);
+    if (giving)
+        loop_give_way();
+    return (void *)(intptr_t)sched_getscheduler(0);
 }
 
-Test(loop, rests_only_while_items_come_fast)
+Test(loop, a_thread_gives_way_for_itself_alone)
 {
-    struct loop_pace pace = {.since = 1000};
-    uint64_t now = pace.since;
-    cr_assert_not(rests_after(&pace, now += 100000, 50), "one burst is no rate");
-    cr_assert(rests_after(&pace, now += LOOP_WINDOW_NS, 50));
-    cr_assert(rests_after(&pace, now += 100000, 0), "until the window is over");
-    cr_assert_not(rests_after(&pace, now += LOOP_WINDOW_NS, 1), "one task alone pays no delay");
-    cr_assert_not(rests_after(&pace, now + 1000000000, 5));
+    pthread_t thread;
+    void *policy;
+    int before = sched_getscheduler(0);
+    pthread_create(&thread, NULL, policy_of_a_thread, &before);
+    pthread_join(thread, &policy);
+    cr_assert_eq((intptr_t)policy, before == SCHED_OTHER ? SCHED_BATCH : before);
+    cr_assert_eq(sched_getscheduler(0), before);
 }
 
 static void on_name(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
