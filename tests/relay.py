@@ -113,10 +113,14 @@ class Relay:
 
     def release(self):
         """What was held arrives, and those connections end."""
-        held, self.held = self.held, {}
-        for far, data in held.items():
+        for far, data in self.held.items():
             far.sendall(b"".join(data))
-            far.shutdown(socket.SHUT_WR)
+        held, self.held = self.held, {}  # from here on a pump that notices its cut late may end them as well
+        for far in held:
+            try:
+                far.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
 
     def mute(self):
         """Takes connections and never says a word."""
