@@ -32,6 +32,17 @@ static void on_found(struct parent_backend *pb, const struct parent_frame *frame
         pb->events->found(pb->self, frame->token, frame->code, id, payload);
 }
 
+static void on_parts(struct parent_backend *pb, const struct parent_frame *frame)
+{
+    umbel_str payloads[BACKEND_PARTS_READ], rest = frame->payload, id;
+    size_t count = 0;
+    if (!pb->events->parts || !parent_take_text(&rest, &id))
+        return;
+    while (count < BACKEND_PARTS_READ && parent_take_text(&rest, &payloads[count]))
+        count++;
+    pb->events->parts(pb->self, frame->token, frame->code, id, payloads, count);
+}
+
 static void on_frame(void *self, const struct parent_frame *frame)
 {
     struct parent_backend *pb = self;
@@ -41,6 +52,9 @@ static void on_frame(void *self, const struct parent_frame *frame)
         break;
     case PARENT_FOUND:
         on_found(pb, frame);
+        break;
+    case PARENT_PARTS:
+        on_parts(pb, frame);
         break;
     case PARENT_NOTICE:
         pb->events->notice(pb->self, frame->payload);
@@ -66,17 +80,29 @@ static const struct parent_hearer hearer = {on_frame, on_down};
 
 /* ---- contract ---- */
 
-static void ask(struct parent_backend *pb, enum parent_kind kind, const umbel_str *ids, size_t count,
-                uint64_t token)
+static void ask_from(struct parent_backend *pb, enum parent_kind kind, const umbel_str *ids, size_t count,
+                     uint64_t token, uint32_t from)
 {
     if (!parent_link_is_up(pb->link))
         return;
     struct buffer *out = parent_link_output(pb->link);
-    size_t opened = parent_frame_open(out, &(struct parent_frame){.kind = kind, .token = token});
+    struct parent_frame frame = {.kind = kind, .token = token, .code = (int32_t)from};
+    size_t opened = parent_frame_open(out, &frame);
     for (size_t i = 0; i < count; i++)
         parent_put_text(out, ids[i]);
     parent_frame_close(out, opened);
     parent_link_wrote(pb->link);
+}
+
+static void ask(struct parent_backend *pb, enum parent_kind kind, const umbel_str *ids, size_t count,
+                uint64_t token)
+{
+    ask_from(pb, kind, ids, count, token, 0);
+}
+
+static void read_parts(struct backend *backend, umbel_str id, uint32_t from, uint64_t token)
+{
+    ask_from((struct parent_backend *)backend, PARENT_READ_PARTS, &id, 1, token, from);
 }
 
 static void lookup(struct backend *backend, const umbel_str *ids, size_t count, uint64_t token)
@@ -125,6 +151,11 @@ static void keep_revoked(struct backend *backend, const struct backend_revocatio
 static void store(struct backend *backend, const struct backend_store *what, uint64_t token)
 {
     (void)backend, (void)what, (void)token;
+}
+
+static void add_part(struct backend *backend, const struct backend_part *part, uint64_t token)
+{
+    (void)backend, (void)part, (void)token;
 }
 
 static void begin(struct backend *backend, umbel_str id, uint64_t token)
@@ -176,6 +207,8 @@ const struct backend_ops backend_parent = {
     .scheme = "parent",
     .open = open_backend,
     .store = store,
+    .add_part = add_part,
+    .read_parts = read_parts,
     .lookup = lookup,
     .listen = listen_channel,
     .watch = watch,

@@ -21,6 +21,7 @@ enum parent_kind {
     PARENT_LOOKUP,      /* ids */
     PARENT_FORGET,      /* one id */
     PARENT_REVOKE,      /* ids, each behind a double (until) */
+    PARENT_READ_PARTS,  /* one id; code: the number to begin with */
     /* worker to client */
     PARENT_BROKER,       /* flags: enum transport_state; code; why */
     PARENT_BACKEND,      /* flags: enum backend_state; code; why */
@@ -29,7 +30,8 @@ enum parent_kind {
     PARENT_NOTICE,       /* the payload */
     PARENT_SUBSCRIBED,   /* token */
     PARENT_RESUBSCRIBED, /* nothing */
-    PARENT_LAST = PARENT_RESUBSCRIBED
+    PARENT_PARTS,        /* token, code, id, then the payloads */
+    PARENT_LAST = PARENT_PARTS
 };
 
 struct parent_frame {

@@ -9,6 +9,7 @@
 #include "client/future.h"
 #include "client/words.h"
 #include "common/clock.h"
+#include "common/co.h"
 
 enum { TIMEOUT_DEFAULT = 30, BUFFER_DEFAULT = 64 << 20, BUFFER_LEAST = 64 << 10 };
 static const double TIMEOUT_MAX = 1e8; /* three years: a sum with the clock stays exact */
@@ -50,7 +51,7 @@ int client_check(umbel_client *client)
 
 double client_timeout(umbel_client *client, double timeout)
 {
-    if (engine_is_here(&client->engine))
+    if (engine_is_here(&client->engine) && !co_self())
         return 0;
     if (timeout < 0 || isnan(timeout))
         return client->options.timeout;
@@ -61,6 +62,12 @@ void client_nest(umbel_client *client, const struct nested_calls *calls, void *s
 {
     client->nested = calls;
     client->nested_self = self;
+}
+
+void client_settle(umbel_client *client, uint64_t mark, double seconds)
+{
+    if (client_check(client) == UMBEL_OK)
+        outbox_settle(&client->engine.outbox, mark, seconds);
 }
 
 /* ---- connect ---- */

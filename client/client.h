@@ -45,7 +45,8 @@ int client_check(umbel_client *client);
 void client_say(umbel_client *client, const char *text);
 /* The serializer of a call: its own wish, else the client's. */
 enum codec client_codec(const umbel_client *client, umbel_serializer wish);
-/* A timeout of a call: the default for a negative one, none on the background thread, which must not wait. */
+/* A timeout of a call: the default for a negative one, none on the background thread, which must
+ * not wait (a coroutine on it may: it parks). */
 double client_timeout(umbel_client *client, double timeout);
 
 #endif

@@ -23,6 +23,8 @@ struct nested_origin {
 struct nested_calls {
     /* False: no task runs on this thread. */
     bool (*origin)(void *self, struct nested_origin *origin);
+    /* It has called something: `mark` (outbox_mark) is behind it. */
+    void (*called)(void *self, uint64_t mark);
     /* This thread is about to wait for results. UMBEL_OK: `wait_end` follows. UMBEL_BUSY: too many tasks of
      * this worker wait already. */
     int (*wait_begin)(void *self);
@@ -33,6 +35,8 @@ struct nested_calls {
     void (*explain)(void *self, char *out, size_t size);
 };
 
+/* Waits until all before the mark is confirmed or has failed, at most so long. */
+void client_settle(umbel_client *client, uint64_t mark, double seconds);
 /* Before the client is used by anybody. `calls` and `self` outlive it. */
 void client_nest(umbel_client *client, const struct nested_calls *calls, void *self);
 

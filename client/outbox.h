@@ -82,6 +82,10 @@ int outbox_put(struct outbox *outbox, struct record *record, bool patient);
 /* Waits until all that was put before is settled. UMBEL_TIMEOUT, or the first failure's code with its text.
  */
 int outbox_flush(struct outbox *outbox, double seconds, char why[OUTBOX_WHY]);
+/* All that was put until now: what comes later is at or behind it. */
+uint64_t outbox_mark(struct outbox *outbox);
+/* Waits until all before a mark is settled, one way or another; false: not in that time. */
+bool outbox_settle(struct outbox *outbox, uint64_t mark, double seconds);
 /* From now on outbox_put answers UMBEL_CLOSED, and whoever waits in it too. */
 void outbox_shut(struct outbox *outbox);
 

@@ -117,6 +117,28 @@ int outbox_flush(struct outbox *outbox, double seconds, char why[OUTBOX_WHY])
     return code;
 }
 
+uint64_t outbox_mark(struct outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    uint64_t mark = outbox->next_sequence;
+    pthread_mutex_unlock(&outbox->lock);
+    return mark;
+}
+
+bool outbox_settle(struct outbox *outbox, uint64_t mark, double seconds)
+{
+    double deadline = clock_mono() + seconds;
+    bool time_left = true;
+    pthread_mutex_lock(&outbox->lock);
+    outbox->flushers++;
+    while (outbox->settled_below < mark && time_left)
+        time_left = waiter_cond_wait(&outbox->settled, &outbox->lock, deadline);
+    outbox->flushers--;
+    bool settled = outbox->settled_below >= mark;
+    pthread_mutex_unlock(&outbox->lock);
+    return settled;
+}
+
 void outbox_shut(struct outbox *outbox)
 {
     pthread_mutex_lock(&outbox->lock);

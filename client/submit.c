@@ -78,6 +78,8 @@ static int encode_and_put(umbel_client *client, umbel_future *future, const stru
     int code = encode(client, record, future, call, options);
     if (code == UMBEL_OK)
         code = put(client, future, record, options);
+    if (code == UMBEL_OK && client->nested)
+        client->nested->called(client->nested_self, outbox_mark(outbox));
     if (code != UMBEL_OK)
         outbox_spare(outbox, record);
     return code;

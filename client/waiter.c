@@ -11,6 +11,9 @@
 
 enum { NODES_HERE = 16 };
 
+/* How often a coroutine looks for what is told by a condition alone: room, a flush, a connection. */
+static const double LOOK_SECONDS = 0.002;
+
 void waiter_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attributes;
@@ -20,10 +23,22 @@ void waiter_cond_init(pthread_cond_t *cond)
     pthread_condattr_destroy(&attributes);
 }
 
+/* A coroutine must not hold up its thread, nor hold the lock meanwhile. */
+static bool look_again(pthread_mutex_t *lock, double deadline)
+{
+    double next = clock_mono() + LOOK_SECONDS;
+    pthread_mutex_unlock(lock);
+    co_park_firmly(next < deadline ? next : deadline);
+    pthread_mutex_lock(lock);
+    return clock_mono() < deadline;
+}
+
 bool waiter_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, double deadline)
 {
     if (clock_mono() >= deadline)
         return false;
+    if (co_self())
+        return look_again(lock, deadline);
     struct timespec until;
     until.tv_sec = (time_t)deadline;
     until.tv_nsec = (long)((deadline - (double)until.tv_sec) * 1e9);

@@ -23,7 +23,6 @@
 
 #define READ_SIZE (64u << 10)
 #define OUTPUT_CHUNK 8192
-#define FLUSH_SECONDS 30.0 /* for what a task has called to be confirmed */
 
 struct child {
     const struct registry *registry;
@@ -173,7 +172,7 @@ static void run_job(struct child *child, const struct frame *frame)
     if (read_call(child, frame, &msg, &call))
         child->now = task_run(&child->task, &call, &outcome);
     copy_end();
-    task_client_flush(&child->client, FLUSH_SECONDS);
+    task_client_settle(&child->client, &child->task);
     collect_output(child);
     wire_done(&child->wire, child->number, &outcome, child->now);
     child->number = 0;

@@ -59,6 +59,13 @@ static void on_found(void *self, uint64_t token, int code, umbel_str id, umbel_s
     guest_tell_found((struct nest_question *)(uintptr_t)token, code, id, payload);
 }
 
+static void on_parts(void *self, uint64_t token, int code, umbel_str id, const umbel_str *payloads,
+                     size_t count)
+{
+    (void)self;
+    guest_tell_parts((struct nest_question *)(uintptr_t)token, code, id, payloads, count);
+}
+
 /* A result goes to those that wait for it. One whose id cannot be told apart (it is no ASCII) goes to all. */
 static void on_notice(void *self, umbel_str payload)
 {
@@ -107,6 +114,7 @@ static void on_resubscribed(void *self)
 static const struct backend_events backend_events = {
     .state = on_results,
     .found = on_found,
+    .parts = on_parts,
     .notice = on_notice,
     .subscribed = on_subscribed,
     .resubscribed = on_resubscribed,

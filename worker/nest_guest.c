@@ -100,6 +100,23 @@ void guest_tell_found(struct nest_question *question, int code, umbel_str id, um
     answered(question);
 }
 
+void guest_tell_parts(struct nest_question *question, int code, umbel_str id, const umbel_str *payloads,
+                      size_t count)
+{
+    struct nest_guest *guest = question->guest;
+    if (guest && is_heard(guest)) {
+        struct buffer *out = stream_output(guest->stream);
+        struct parent_frame frame = {.kind = PARENT_PARTS, .code = code, .token = question->token};
+        size_t opened = parent_frame_open(out, &frame);
+        parent_put_text(out, id);
+        for (size_t i = 0; i < count; i++)
+            parent_put_text(out, payloads[i]);
+        parent_frame_close(out, opened);
+        stream_wrote(guest->stream);
+    }
+    answered(question);
+}
+
 void guest_tell_subscribed(struct nest_question *question)
 {
     if (question->guest)
@@ -171,6 +188,14 @@ static void on_revoke(const struct nest_guest *guest, umbel_str payload)
         guest->nest->backend->ops->revoke(guest->nest->backend, &one, 1);
 }
 
+static void on_read_parts(struct nest_guest *guest, umbel_str id, const struct parent_frame *frame)
+{
+    struct backend *backend = guest->nest->backend;
+    struct nest_question *question = question_new(guest, frame->token, 1);
+    if (question)
+        backend->ops->read_parts(backend, id, (uint32_t)frame->code, (uint64_t)(uintptr_t)question);
+}
+
 static void on_question(struct nest_guest *guest, const struct parent_frame *frame)
 {
     umbel_str ids[IDS_MAX];
@@ -188,13 +213,15 @@ static void on_question(struct nest_guest *guest, const struct parent_frame *fra
         on_lookup(guest, ids, count, frame->token);
     else if (frame->kind == PARENT_FORGET && count == 1)
         backend->ops->forget(backend, ids[0]);
+    else if (frame->kind == PARENT_READ_PARTS && count == 1)
+        on_read_parts(guest, ids[0], frame);
     else if (frame->kind == PARENT_REVOKE)
         on_revoke(guest, frame->payload);
 }
 
 static bool on_frame(struct nest_guest *guest, const struct parent_frame *frame)
 {
-    if (frame->kind > PARENT_REVOKE)
+    if (frame->kind > PARENT_READ_PARTS)
         return false;
     if (frame->kind == PARENT_PUBLISH)
         return nest_call(guest, frame);

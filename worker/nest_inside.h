@@ -105,6 +105,8 @@ void nest_call_fini(struct nest *nest);
 void guest_tell(struct nest_guest *guest, const struct parent_frame *frame);
 void guest_tell_reach(struct nest_guest *guest, enum parent_kind kind, const struct nest_reach *reach);
 void guest_tell_found(struct nest_question *question, int code, umbel_str id, umbel_str payload);
+void guest_tell_parts(struct nest_question *question, int code, umbel_str id, const umbel_str *payloads,
+                      size_t count);
 void guest_tell_subscribed(struct nest_question *question);
 /* Read it, or not, as its calls are taken. */
 void guest_pace(struct nest_guest *guest);

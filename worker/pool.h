@@ -94,6 +94,7 @@ struct pool_options {
     struct fork_server *fork_server; /* all but solo and in_process */
     const struct registry *registry; /* solo and in_process */
     struct nest *nest;               /* carries what tasks call (nest.h); NULL: they can call nothing */
+    struct umbel_client *client; /* in a program: its own, for tasks that run in its process; else NULL */
     uint32_t max_waiting; /* tasks at most that wait for others they called; 0 = POOL_WAITING_DEFAULT */
 };
 

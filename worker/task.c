@@ -51,6 +51,7 @@ void task_reset(struct umbel_task *task)
     task->args = task->kwargs = NULL;
     task->id = task->root_id = task->parent_id = task->queue = NULL;
     task->parts = 0;
+    task->called = 0;
     task->settled = task->saw_cancel = false;
     task->outcome = (struct outcome){0};
 }

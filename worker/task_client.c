@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "worker/nest_route.h"
 
+#define SETTLE_SECONDS 30.0 /* for what a task has called to be confirmed */
 #define LOOK_SECONDS 0.1 /* how soon a waiting task notices that it is to end */
 
 /* ---- what the client asks ---- */
@@ -25,6 +26,14 @@ static bool origin(void *self, struct nested_origin *origin)
                                      .parent_id = msg->id,
                                      .depth = nest_depth(msg) + 1};
     return true;
+}
+
+static void called(void *self, uint64_t mark)
+{
+    struct umbel_task *task = task_self();
+    (void)self;
+    if (task)
+        task->called = mark;
 }
 
 static int wait_begin(void *self)
@@ -62,7 +71,7 @@ static void explain(void *self, char *out, size_t size)
              "coroutines");
 }
 
-static const struct nested_calls calls = {origin, wait_begin, wait_end, patience, explain};
+static const struct nested_calls calls = {origin, called, wait_begin, wait_end, patience, explain};
 
 /* ---- life ---- */
 
@@ -106,11 +115,12 @@ umbel_client *umbel_task_client(umbel_task *task)
     return task->port->client ? client_of(task->port->client) : NULL;
 }
 
-void task_client_flush(struct task_client *tc, double seconds)
+void task_client_settle(struct task_client *tc, struct umbel_task *task)
 {
     umbel_client *client = atomic_load_explicit(&tc->client, memory_order_acquire);
-    if (client)
-        umbel_flush(client, seconds);
+    if (task->called && client && tc->owned)
+        client_settle(client, task->called, SETTLE_SECONDS);
+    task->called = 0;
 }
 
 void task_client_fini(struct task_client *tc, double seconds)
