@@ -17,7 +17,8 @@
 /* The task that calls. Borrowed while it runs. */
 struct nested_origin {
     umbel_str queue, root_id, parent_id;
-    int depth; /* of the call to be made */
+    int depth;   /* of the call to be made */
+    bool direct; /* the client itself sends it to the nested queue, there is no worker to do that */
 };
 
 struct nested_calls {

@@ -49,18 +49,31 @@ static int put(umbel_client *client, umbel_future *future, struct record *record
     return code;
 }
 
+enum { QUEUE_MAX = 256 + sizeof NESTED_QUEUE_SUFFIX, DEPTH_SHOWN = 32 };
+
 /* A call out of a task stays on the task's own queue unless it names another. */
+static void place_nested(const struct nested_origin *origin, umbel_submit_options *options,
+                         char queue[QUEUE_MAX])
+{
+    umbel_str name = options->queue ? str_of(options->queue) : origin->queue;
+    if (name.size > 255 || (options->queue && !origin->direct))
+        return;
+    snprintf(queue, QUEUE_MAX, "%.*s%s", (int)name.size, name.data,
+             origin->direct ? NESTED_QUEUE_SUFFIX : "");
+    options->queue = queue;
+    if (origin->direct)
+        options->priority = origin->depth < DEPTH_SHOWN ? origin->depth : DEPTH_SHOWN;
+}
+
 static int encode(umbel_client *client, struct record *record, umbel_future *future,
                   const struct record_call *call, const umbel_submit_options *options)
 {
     struct nested_origin origin;
     umbel_submit_options here = *options;
-    char queue[256];
+    char queue[QUEUE_MAX];
     bool nested = client->nested && client->nested->origin(client->nested_self, &origin);
-    if (nested && !here.queue && origin.queue.size < sizeof queue) {
-        snprintf(queue, sizeof queue, "%.*s", (int)origin.queue.size, origin.queue.data);
-        here.queue = queue;
-    }
+    if (nested)
+        place_nested(&origin, &here, queue);
     bool dated = here.expires > 0 || here.countdown > 0;
     int code = record_fill(record, future->id, future->name, call, &here,
                            call->chunk ? call->chunk->codec : client_codec(client, here.serializer),

@@ -25,6 +25,7 @@ struct consumer_options {
     uint32_t most; /* slots there may be in time: credit must let that be seen. 0 = as many as there are */
     struct request_policy policy;
     struct flow_options flow;
+    bool nests; /* nested queues are consumed too */
 };
 
 /* What can be told of a task to those who watch. */

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include "common/str.h"
+#include "worker/nest_route.h"
 #include "worker/registry.h"
 
 #define KILL_AFTER 1.0 /* seconds a task that is told to end may take */
@@ -97,7 +98,11 @@ int consumer_add_queue(struct consumer *consumer, umbel_str queue)
 {
     if (consumer->phase != PHASE_WORKING)
         return UMBEL_OK;
-    if (consumer->nest)
+    if (nest_is_nested(queue)) {
+        nested_flow_make(&consumer->nested, nest_base(queue));
+        return UMBEL_OK;
+    }
+    if (consumer->options.nests)
         nested_flow_add(&consumer->nested, queue);
     return flow_add(&consumer->flow, queue);
 }

@@ -479,9 +479,9 @@ void consumer_forget_backend(struct consumer *consumer)
 void consumer_start(struct consumer *consumer)
 {
     flow_start(&consumer->flow, consumer->transport);
-    for (size_t i = 0; consumer->nest && i < consumer->flow.count; i++)
+    for (size_t i = 0; consumer->options.nests && i < consumer->flow.count; i++)
         nested_flow_add(&consumer->nested, str_of(consumer->flow.sources[i].queue));
-    if (consumer->nest)
+    if (consumer->options.nests)
         nested_flow_start(&consumer->nested, consumer->transport);
 }
 

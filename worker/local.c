@@ -15,6 +15,7 @@
 #include "worker/consumer.h"
 #include "worker/fork_server.h"
 #include "worker/local_options.h"
+#include "worker/nest.h"
 #include "worker/registry.h"
 #include "worker/task_function.h"
 
@@ -40,6 +41,7 @@ struct local {
     struct transport *transport;
     struct backend *backend;
     struct pool *pool;
+    struct nest *nest; /* with children; in this process tasks call through the client itself */
     bool has_consumer;
     char last_queue[256]; /* the one served last: usually the one asked for next */
     enum local_stage stage;
@@ -194,6 +196,13 @@ static void on_backend_closed(void *self)
     local->transport->ops->close(local->transport, CLOSE_SECONDS, on_transport_closed, local);
 }
 
+static void on_nest_closed(void *self)
+{
+    struct local *local = self;
+    local->nest = NULL;
+    local->backend->ops->close(local->backend, CLOSE_SECONDS, on_backend_closed, local);
+}
+
 static void on_pool_stopped(void *self)
 {
     struct local *local = self;
@@ -202,7 +211,11 @@ static void on_pool_stopped(void *self)
     local->stage = LOCAL_CLOSES;
     uv_timer_stop(&local->deadline);
     local->pool->ops->free(local->pool);
-    local->backend->ops->close(local->backend, CLOSE_SECONDS, on_backend_closed, local);
+    consumer_use_nest(&local->consumer, NULL);
+    if (local->nest)
+        nest_close(local->nest, CLOSE_SECONDS, on_nest_closed, local);
+    else
+        on_nest_closed(local);
 }
 
 static void stop_pool(struct local *local, double grace)
@@ -299,6 +312,7 @@ static int open_consumer(struct local *local)
         .concurrency = (uint32_t)local->plan.concurrency,
         .policy = {.max_deaths = 3, .result_codec = CODEC_JSON, .results = true},
         .flow = {.queues = queues, .queue_count = 1},
+        .nests = true,
     };
     snprintf(local->last_queue, sizeof local->last_queue, "celery");
     int code = consumer_init(&local->consumer, &options, &events, local);
@@ -318,6 +332,21 @@ static int open_ends(struct local *local, const char *backend, struct buffer *wh
     return code;
 }
 
+static int open_nest(struct local *local, const char *backend)
+{
+    struct nest_options options = {.log = &local->sink.log,
+                                   .registry = local->registry,
+                                   .broker = local->hub,
+                                   .backend = backend ? backend : local->hub,
+                                   .worker_name = local->name};
+    if (!local->fork_server)
+        return UMBEL_OK;
+    int code = nest_new(&local->nest, local->loop, &options, &consumer_nest_events, &local->consumer);
+    if (code == UMBEL_OK)
+        consumer_use_nest(&local->consumer, local->nest);
+    return code;
+}
+
 static int open_pool(struct local *local, struct buffer *why)
 {
     struct pool_options options = {.log = &local->sink.log,
@@ -327,7 +356,9 @@ static int open_pool(struct local *local, struct buffer *why)
                                    .worker_name = local->name,
                                    .fork_server = local->fork_server,
                                    .in_process = local->plan.in_process,
-                                   .registry = local->registry};
+                                   .registry = local->registry,
+                                   .nest = local->nest,
+                                   .client = local->fork_server ? NULL : local->options.client};
     return pool_open(&local->pool, local->plan.pool, local->loop, &options, &consumer_pool_events,
                      &local->consumer, why);
 }
@@ -350,6 +381,8 @@ static void nothing(void *self)
 /* What is closed here is gone when the loop has run once more, which it does at its own end. */
 static void undo(struct local *local)
 {
+    if (local->nest)
+        nest_close(local->nest, 0, nothing, NULL);
     if (local->backend)
         local->backend->ops->close(local->backend, 0, nothing, NULL);
     if (local->transport)
@@ -367,6 +400,8 @@ int local_open(struct local *local, struct loop *loop, const char *backend, stru
     int code = open_consumer(local);
     if (code == UMBEL_OK)
         code = open_ends(local, backend, why);
+    if (code == UMBEL_OK)
+        code = open_nest(local, backend);
     if (code == UMBEL_OK)
         code = open_pool(local, why);
     if (code == UMBEL_OK)

@@ -22,6 +22,7 @@ enum { LOCAL_HUB_URL = 80 };
 struct local_options {
     const char *url;                  /* memory://[NAME]?pool=... */
     const umbel_module_table *module; /* NULL: the program's own, where it has one */
+    struct umbel_client *client;      /* whose worker it is: what its tasks call other tasks with */
     const struct log *log;            /* NULL: silent, but for what tasks say, which goes to stderr */
     /* On the loop's thread: a task has begun; a task has come to its end. */
     void (*started)(void *self, umbel_str id);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "common/result.h"
 #include "common/uuid.h"
 
@@ -126,7 +127,7 @@ static void open_transport(struct nest *nest, struct buffer *why)
 {
     struct transport_options options = {
         .log = nest->options.log, .client_name = nest->options.worker_name, .publish_only = true};
-    int code = transport_open(&nest->transport, nest->loop, nest->options.broker, &options, &transport_events,
+    int code = !nest->options.broker ? UMBEL_NO_MEMORY : transport_open(&nest->transport, nest->loop, nest->options.broker, &options, &transport_events,
                               nest, why);
     if (code != UMBEL_OK)
         note_reach(nest, &nest->broker, PARENT_BROKER, TRANSPORT_FAILED, code, "out of memory");
@@ -172,6 +173,8 @@ int nest_new(struct nest **out, struct loop *loop, const struct nest_options *op
         return UMBEL_NO_MEMORY;
     nest->loop = loop;
     nest->options = *options;
+    nest->options.broker = nest->broker_url = strdup(options->broker);
+    nest->options.backend = nest->backend_url = options->backend ? strdup(options->backend) : NULL;
     nest->events = events;
     nest->self = self;
     nest->kept_last = &nest->kept;
@@ -196,6 +199,8 @@ static void free_nest(struct nest *nest)
     nest_call_fini(nest);
     nest_roster_fini(&nest->roster);
     arena_fini(&nest->arena);
+    free(nest->broker_url);
+    free(nest->backend_url);
     free(nest);
     closed(self);
 }

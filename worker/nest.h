@@ -29,7 +29,7 @@ struct nest_events {
 struct nest_options {
     const struct log *log;
     const struct registry *registry;
-    const char *broker, *backend; /* backend NULL: results are not kept. Borrowed for the nest's life */
+    const char *broker, *backend; /* backend NULL: results are not kept. Copied */
     const char *worker_name;
 };
 

@@ -69,6 +69,7 @@ struct nest_guest {
 struct nest {
     struct loop *loop;
     struct nest_options options;
+    char *broker_url, *backend_url; /* what the options point at */
     const struct nest_events *events;
     void *self;
     struct transport *transport; /* NULL: nobody has called anything yet */

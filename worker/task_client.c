@@ -17,11 +17,12 @@
 static bool origin(void *self, struct nested_origin *origin)
 {
     struct umbel_task *task = task_self();
-    (void)self;
     if (!task)
         return false;
     const struct message *msg = task->call->msg;
-    *origin = (struct nested_origin){.queue = nest_base(msg->queue),
+    const struct task_client *tc = self;
+    *origin = (struct nested_origin){.direct = !tc->owned,
+                                     .queue = nest_base(msg->queue),
                                      .root_id = msg->root_id.size ? msg->root_id : msg->id,
                                      .parent_id = msg->id,
                                      .depth = nest_depth(msg) + 1};
@@ -56,7 +57,7 @@ static double patience(void *self)
     struct umbel_task *task = task_self();
     (void)self;
     if (!task)
-        return LOOK_SECONDS;
+        return INFINITY;
     if (task_interrupted(task))
         return -1;
     double left = task->call->soft_time_limit > 0 ? task_time_left(task) : INFINITY;

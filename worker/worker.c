@@ -336,6 +336,7 @@ static int start_consumer(struct worker *worker)
                  .queue_count = worker->queue_count,
                  .multiplier = (uint32_t)settings->prefetch_multiplier,
                  .max_priority = (int)settings->queue_max_priority},
+        .nests = true,
     };
     int code = consumer_init(&worker->consumer, &options, &consumer_events, worker);
     if (code == UMBEL_OK)
