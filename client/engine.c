@@ -413,7 +413,8 @@ static int make_local(struct engine *engine, const struct engine_options *option
                                   .log = options->log,
                                   .started = local_started,
                                   .ended = local_ended,
-                                  .self = engine, .client = options->owner};
+                                  .self = engine,
+                                  .client = options->owner};
     int code = local_new(&engine->local, &local, why);
     if (code != UMBEL_OK)
         return code;

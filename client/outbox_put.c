@@ -1,4 +1,5 @@
-/* outbox_put.c: the caller's half of the outbox: what waits, waits here, on a condition and with a deadline. */
+/* outbox_put.c: the caller's half of the outbox: what waits, waits here, on a condition and with a deadline.
+ */
 #include "client/outbox.h"
 
 #include <stdio.h>

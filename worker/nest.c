@@ -127,8 +127,9 @@ static void open_transport(struct nest *nest, struct buffer *why)
 {
     struct transport_options options = {
         .log = nest->options.log, .client_name = nest->options.worker_name, .publish_only = true};
-    int code = !nest->options.broker ? UMBEL_NO_MEMORY : transport_open(&nest->transport, nest->loop, nest->options.broker, &options, &transport_events,
-                              nest, why);
+    int code = !nest->options.broker ? UMBEL_NO_MEMORY
+                                     : transport_open(&nest->transport, nest->loop, nest->options.broker,
+                                                      &options, &transport_events, nest, why);
     if (code != UMBEL_OK)
         note_reach(nest, &nest->broker, PARENT_BROKER, TRANSPORT_FAILED, code, "out of memory");
 }

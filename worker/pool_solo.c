@@ -4,8 +4,8 @@
  * called, or sleeps, the worker's loop goes on, and what it waits for runs on another coroutine (lanes.h, one
  * lane). A task that computes holds up the whole worker, which does not answer its broker meanwhile.
  *
- * Nothing here can stop a task that does not wait: a crash takes the worker along, a hard time limit is reported
- * when the task is over. One that waits is told to end. */
+ * Nothing here can stop a task that does not wait: a crash takes the worker along, a hard time limit is
+ * reported when the task is over. One that waits is told to end. */
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -519,8 +519,7 @@ static void open_client(struct solo *solo)
         task_client_borrow(&solo->client, solo->options.client, &solo->lender);
         return;
     }
-    if (solo->options.nest &&
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0) {
+    if (solo->options.nest && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0) {
         solo->guest = nest_enter(solo->options.nest, ends[0]);
         if (!solo->guest) {
             close(ends[1]);

@@ -63,9 +63,9 @@ struct umbel_task {
     struct buffer text;                           /* error message under construction */
     const char *id, *root_id, *parent_id, *queue; /* NUL-terminated copies, made when asked for */
 
-    uint32_t parts; /* of its result given so far */
+    uint32_t parts;  /* of its result given so far */
     uint64_t called; /* a mark behind what it called last (task_client.h); 0: nothing */
-    bool settled;   /* the first outcome was given */
+    bool settled;    /* the first outcome was given */
     bool saw_cancel;
     struct outcome outcome;
 

@@ -10,7 +10,7 @@
 #include "worker/nest_route.h"
 
 #define SETTLE_SECONDS 30.0 /* for what a task has called to be confirmed */
-#define LOOK_SECONDS 0.1 /* how soon a waiting task notices that it is to end */
+#define LOOK_SECONDS 0.1    /* how soon a waiting task notices that it is to end */
 
 /* ---- what the client asks ---- */
 

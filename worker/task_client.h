@@ -30,8 +30,8 @@ struct task_client {
 void task_client_init(struct task_client *tc, int line, const struct task_lender *lender);
 /* As task_client_init, for tasks that run inside a program: the client is the program's own. */
 void task_client_borrow(struct task_client *tc, umbel_client *client, const struct task_lender *lender);
-/* At the end of a task: what it called is confirmed by the broker before the task counts as done, or half a minute
- * has passed. Free when nothing was called. */
+/* At the end of a task: what it called is confirmed by the broker before the task counts as done, or half a
+ * minute has passed. Free when nothing was called. */
 void task_client_settle(struct task_client *tc, struct umbel_task *task);
 /* Closes the client; what is unconfirmed gets `seconds`. */
 void task_client_fini(struct task_client *tc, double seconds);

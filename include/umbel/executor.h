@@ -103,6 +103,14 @@ UMBEL_API const char *umbel_map_error(const umbel_mapping *mapping);
 /* Calls that were not read are cancelled unless they run. NULL is allowed. */
 UMBEL_API void umbel_map_free(umbel_mapping *mapping);
 
+/* Calls `map` once for each element of the list, then `reduce` with two neighbouring results at a time, level by level,
+ * until one is left: `reduce` must be associative. Waits at most `timeout` seconds; inside a task use its client
+ * (umbel_task_client). Answers the last future, which has the result or tells what went wrong first; not done when the
+ * time ran out. Give it back with umbel_future_free. NULL when memory is out or the list is empty. */
+UMBEL_API umbel_future *umbel_map_reduce_with(umbel_client *client, const char *map, const char *reduce,
+                                              const umbel_value *list, double timeout,
+                                              const umbel_submit_options *options);
+
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 /* From now on submitting answers UMBEL_CLOSED; what was submitted goes on. */
@@ -127,6 +135,8 @@ UMBEL_END
 #define umbel_map_from(client, task, next, arg, ...)                                                         \
     umbel_map_from_with((client), (task), (next), (arg), &(umbel_map_options){__VA_ARGS__})
 #define umbel_map_next(mapping, pointer) umbel_map_next_take((mapping), UMBEL_TAKE(pointer))
+#define umbel_map_reduce(client, map, reduce, list, timeout, ...)                                            \
+    umbel_map_reduce_with((client), (map), (reduce), (list), (timeout), &(umbel_submit_options){__VA_ARGS__})
 #define umbel_submit_call(client, function, arguments, ...)                                                  \
     umbel_submit_call_with((client), (function), (arguments), &(umbel_submit_options){__VA_ARGS__})
 #endif

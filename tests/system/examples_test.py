@@ -29,6 +29,10 @@ class Examples:
         done = self.run_example("client_cpp")
         self.assertEqual((done.returncode, done.stdout), (0, "0 2 4 6 8 10 12 14 16 18\n"))
 
+    def test_map_reduce(self):
+        self.worker("-c", "1", modules=(os.path.join(EXAMPLES, "map_reduce.so"),))
+        self.assertEqual(self.value("text.letter", ("e", ["one line", "the next", "three", "", "tree"])), 8)
+
     def test_sched(self):
         done = self.run_example("sched")
         self.assertEqual(done.returncode, 0, done.stdout)
