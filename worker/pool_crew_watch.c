@@ -127,7 +127,9 @@ static bool watch_jobs(struct slot *slot, uint32_t *running)
     if (started != slot->crew.last_started) {
         slot->crew.last_started = started;
         slot->crew.progress_at = now;
-    } else if (slot->jobs.count > *running && now - slot->crew.progress_at > LOOKAHEAD_OVERDUE_NS) {
+    } else if (*running >= slot->pool->width && slot->jobs.count > *running &&
+               now - slot->crew.progress_at > LOOKAHEAD_OVERDUE_NS) {
+        /* They wait behind others. With a place free they are on their way, however busy the machine is. */
         slot_set_overdue(slot, true);
         if (!slot->pool->stopping) /* then nobody else would take them */
             slot_take_back(slot);

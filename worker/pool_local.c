@@ -6,299 +6,20 @@
  * until it returns by itself, without anybody listening. That is why each job has its message copied. A crash
  * is the program's.
  */
-#include "worker/pool_local.h"
+#include "worker/pool_local_inside.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/clock.h"
 #include "common/str.h"
-#include "worker/part_window.h"
 #include "worker/registry.h"
 
 #define LOOK_AHEAD_DEFAULT 64
 #define CONCURRENCY_MAX 100000
-#define PACKED_MAX (TASK_BODY_MAX + (16u << 20))
 #define TICK_MS 10
 #define LAST_WORD_SECONDS 0.1 /* between being asked to end and being left behind, at a stop */
 #define CLOSE_SECONDS 5       /* threads that have nothing to do need moments */
-
-enum post_kind { POST_FINISHED, POST_SAID, POST_PROGRESS, POST_PART };
-
-/* Something a member tells the loop. */
-struct post {
-    enum post_kind kind;
-    struct note *note;
-    umbel_level level;
-    umbel_str text; /* of SAID, PROGRESS and PART: behind this struct, which is then malloc's */
-    struct post *next;
-};
-
-struct note {
-    struct crew_job run;
-    struct local *pool;
-    struct job *job; /* NULL: nobody listens any more */
-    struct buffer packed;
-    struct message msg; /* unpacked, on the member */
-    struct outcome outcome;
-    struct post end;
-    _Atomic uint64_t began; /* monotonic ns; 0 = not yet */
-    bool posted;            /* under the posts' lock: `end` is on its way */
-    bool told_started, told_soft, refused;
-    enum outcome_kind verdict;
-    double kill_at; /* monotonic seconds; 0 = not cancelled */
-    struct note *next, *prev;
-};
-
-struct local {
-    struct pool base;
-    struct loop *loop;
-    struct pool_options options;
-    const struct pool_events *events;
-    void *self;
-    struct crew *crew;
-    void *user;
-    int pid;
-
-    struct note *first, *last; /* dispatched, not finished */
-    struct note *spare;
-    uint32_t held, left_behind;
-    bool room_due, refused_due, stopping, last_word, stopped;
-    double stop_at;
-
-    _Atomic uint64_t parts_given, parts_taken; /* bytes, of partial results */
-
-    pthread_mutex_t lock; /* of posts */
-    struct post *posts, **posts_end;
-    bool deaf; /* the pool is gone, threads are not */
-
-    uv_async_t async;
-    uv_timer_t tick;
-    struct turn_hook turn;
-    int open_handles;
-    bool leaks; /* a member is left behind and uses this */
-};
-
-/* ---- on the members ---- */
-
-static void post(struct local *pool, struct post *item)
-{
-    item->next = NULL;
-    pthread_mutex_lock(&pool->lock);
-    bool first = pool->posts == NULL, deaf = pool->deaf;
-    if (!deaf) {
-        *pool->posts_end = item;
-        pool->posts_end = &item->next;
-        if (item->kind == POST_FINISHED)
-            item->note->posted = true;
-        if (first) /* under the lock, or the handle could be closed in between */
-            uv_async_send(&pool->async);
-    }
-    pthread_mutex_unlock(&pool->lock);
-    if (deaf && item->kind != POST_FINISHED)
-        free(item);
-}
-
-/* False: out of memory. */
-static bool post_text(struct crew_job *run, enum post_kind kind, umbel_level level, umbel_str text)
-{
-    struct note *note = run->owner;
-    struct post *item = malloc(sizeof *item + text.size);
-    if (!item)
-        return false;
-    *item = (struct post){.kind = kind, .note = note, .level = level};
-    item->text = (umbel_str){(const char *)(item + 1), text.size};
-    if (text.size)
-        memcpy(item + 1, text.data, text.size);
-    post(note->pool, item);
-    return true;
-}
-
-static bool on_claim(void *self, struct crew_job *run, uint64_t now_ns)
-{
-    struct note *note = run->owner;
-    (void)self;
-    atomic_store(&note->began, now_ns);
-    return true;
-}
-
-static bool on_open(void *self, struct crew_job *run, struct arena *arena)
-{
-    struct note *note = run->owner;
-    umbel_str packed = {(const char *)buffer_head(&note->packed), buffer_length(&note->packed)};
-    (void)self;
-    return message_unpack(arena, packed, &note->msg) == UMBEL_OK;
-}
-
-static void on_done(void *self, struct crew_job *run, const struct outcome *outcome)
-{
-    struct note *note = run->owner;
-    note->outcome = *outcome;
-    note->end = (struct post){.kind = POST_FINISHED, .note = note};
-    post(self, &note->end);
-}
-
-static void on_say(void *self, struct crew_job *run, umbel_level level, umbel_str line)
-{
-    (void)self;
-    post_text(run, POST_SAID, level, line);
-}
-
-static void on_progress(void *self, struct crew_job *run, umbel_str value)
-{
-    (void)self;
-    post_text(run, POST_PROGRESS, UMBEL_INFO, value);
-}
-
-static int on_part(void *self, struct crew_job *run, umbel_str value)
-{
-    struct local *pool = self;
-    if (!part_window_enter(&pool->parts_given, &pool->parts_taken, value.size, PART_WINDOW))
-        return UMBEL_BUSY;
-    if (post_text(run, POST_PART, UMBEL_INFO, value))
-        return UMBEL_OK;
-    atomic_fetch_add(&pool->parts_taken, value.size);
-    return UMBEL_NO_MEMORY;
-}
-
-static const struct crew_events crew_calls = {.claim = on_claim,
-                                              .open = on_open,
-                                              .done = on_done,
-                                              .say = on_say,
-                                              .progress = on_progress,
-                                              .part = on_part};
-
-/* ---- notes, on the loop's thread from here on ---- */
-
-static struct note *note_make(struct local *pool)
-{
-    struct note *note = pool->spare;
-    if (note) {
-        pool->spare = note->next;
-        struct buffer packed = note->packed;
-        *note = (struct note){.pool = pool, .packed = packed};
-        buffer_clear(&note->packed);
-        return note;
-    }
-    note = calloc(1, sizeof *note);
-    if (note) {
-        note->pool = pool;
-        buffer_init(&note->packed, PACKED_MAX);
-    }
-    return note;
-}
-
-static void note_spare(struct local *pool, struct note *note)
-{
-    note->next = pool->spare;
-    pool->spare = note;
-}
-
-static void link_note(struct local *pool, struct note *note)
-{
-    note->next = NULL;
-    note->prev = pool->last;
-    *(pool->last ? &pool->last->next : &pool->first) = note;
-    pool->last = note;
-    pool->held++;
-}
-
-static void unlink_note(struct local *pool, struct note *note)
-{
-    *(note->prev ? &note->prev->next : &pool->first) = note->next;
-    *(note->next ? &note->next->prev : &pool->last) = note->prev;
-    note->next = note->prev = NULL;
-    pool->held--;
-}
-
-/* ---- telling the consumer ---- */
-
-static void tell_started(struct note *note)
-{
-    struct local *pool = note->pool;
-    if (note->told_started)
-        return;
-    note->told_started = true;
-    pool->events->started(pool->self, note->job, pool->pid);
-}
-
-/* The note stays the caller's. */
-static void finish(struct note *note, struct outcome *outcome)
-{
-    struct local *pool = note->pool;
-    struct job *job = note->job;
-    note->job = NULL;
-    job->pool_private = NULL;
-    unlink_note(pool, note);
-    outcome->pid = pool->pid;
-    pool->room_due = true;
-    loop_mark(pool->loop, &pool->turn);
-    pool->events->finished(pool->self, job, outcome);
-}
-
-static void deliver_end(struct local *pool, struct note *note)
-{
-    if (note->job) {
-        tell_started(note);
-        finish(note, &note->outcome);
-    } else {
-        pool->left_behind--;
-        crew_limit(pool->crew, (uint32_t)pool->options.concurrency + pool->left_behind);
-    }
-    crew_release(pool->crew, &note->run);
-    note_spare(pool, note);
-}
-
-static void deliver_part(struct local *pool, struct note *note, umbel_str value)
-{
-    if (note->job)
-        pool->events->part(pool->self, note->job, value, 0);
-    else
-        atomic_fetch_add(&pool->parts_taken, value.size);
-}
-
-static void deliver_text(struct local *pool, struct post *item)
-{
-    struct note *note = item->note;
-    if (note->job)
-        tell_started(note);
-    if (item->kind == POST_SAID)
-        pool->events->said(pool->self, note->job, pool->pid, item->level, item->text);
-    else if (item->kind == POST_PART)
-        deliver_part(pool, note, item->text);
-    else if (note->job)
-        pool->events->progress(pool->self, note->job, item->text);
-    free(item);
-}
-
-static struct post *take_posts(struct local *pool)
-{
-    pthread_mutex_lock(&pool->lock);
-    struct post *all = pool->posts;
-    pool->posts = NULL;
-    pool->posts_end = &pool->posts;
-    pthread_mutex_unlock(&pool->lock);
-    return all;
-}
-
-static void deliver(struct local *pool)
-{
-    struct post *item = take_posts(pool);
-    while (item) {
-        struct post *next = item->next;
-        if (item->kind == POST_FINISHED)
-            deliver_end(pool, item->note);
-        else
-            deliver_text(pool, item);
-        item = next;
-    }
-}
-
-static void on_async(uv_async_t *async)
-{
-    deliver(async->data);
-}
 
 /* ---- jobs that end without their task's word ---- */
 
@@ -332,8 +53,8 @@ static void finish_refused(struct local *pool)
         if (note->verdict != OUTCOME_DIED)
             outcome.error_type =
                 note->verdict == OUTCOME_BAD_BODY ? STR("DecodeError") : STR("TaskRevokedError");
-        finish(note, &outcome);
-        note_spare(pool, note);
+        local_finish(note, &outcome);
+        local_note_spare(pool, note);
     }
 }
 
@@ -353,13 +74,13 @@ static void leave_behind(struct note *note, enum outcome_kind kind, umbel_str wh
         return;
     struct outcome outcome = {
         .kind = kind, .error_message = why, .runtime = (double)(clock_mono_ns() - note->began) * 1e-9};
-    tell_started(note);
+    local_tell_started(note);
     pool->left_behind++;
     crew_cancel(pool->crew, &note->run);
     crew_limit(pool->crew, (uint32_t)pool->options.concurrency + pool->left_behind);
     log_line(pool->options.log, UMBEL_WARNING, "pool", "a task is left behind: %.*s", (int)why.size,
              why.data);
-    finish(note, &outcome);
+    local_finish(note, &outcome);
 }
 
 /* ---- the tick ---- */
@@ -373,7 +94,7 @@ static void watch_running(struct note *note, uint64_t now_ns)
 {
     const struct job *job = note->job;
     double ran = (double)(now_ns - note->began) * 1e-9;
-    tell_started(note);
+    local_tell_started(note);
     if (passed(job->soft_time_limit, ran) && !note->told_soft) {
         note->told_soft = true;
         crew_nudge(note->pool->crew, &note->run);
@@ -427,7 +148,7 @@ static void on_tick(uv_timer_t *timer)
     bool more = pool->stopping;
     if (end_pool(pool))
         return;
-    deliver(pool);
+    local_deliver(pool);
     uint64_t now = clock_mono_ns();
     for (note = pool->first; note; note = next) {
         next = note->next;
@@ -496,14 +217,14 @@ static void start_note(struct note *note)
 static int dispatch(struct pool *base, struct job *job)
 {
     struct local *pool = (struct local *)base;
-    struct note *note = room(base) ? note_make(pool) : NULL;
+    struct note *note = room(base) ? local_note_make(pool) : NULL;
     if (!note) {
         pool->room_due = true;
         return UMBEL_BUSY;
     }
     note->job = job;
     job->pool_private = note;
-    link_note(pool, note);
+    local_note_link(pool, note);
     start_note(note);
     return UMBEL_OK;
 }
@@ -515,8 +236,8 @@ static bool take_back(struct pool *base, struct job *job)
     if (note->refused || !crew_withdraw(pool->crew, &note->run))
         return false;
     job->pool_private = NULL;
-    unlink_note(pool, note);
-    note_spare(pool, note);
+    local_note_unlink(pool, note);
+    local_note_spare(pool, note);
     pool->room_due = true;
     loop_mark(pool->loop, &pool->turn);
     return true;
@@ -614,12 +335,12 @@ static void go_deaf(struct local *pool)
 static void pool_free(struct pool *base)
 {
     struct local *pool = (struct local *)base;
-    deliver(pool);
+    local_deliver(pool);
     loop_unmark(pool->loop, &pool->turn);
     pool->leaks = !crew_close(pool->crew, pool->left_behind ? 0 : CLOSE_SECONDS);
     go_deaf(pool);
-    deliver(pool); /* ends of those that were left behind and have made it */
-    loop_unmark(pool->loop, &pool->turn);
+    if (!pool->leaks)
+        local_discard(pool);
     if (!pool->leaks)
         registry_child_end(pool->options.registry, pool->user);
     uv_close((uv_handle_t *)&pool->async, on_closed);
@@ -643,12 +364,12 @@ static int open_crew(struct local *pool, enum crew_kind kind)
                                    .worker_name = pool->options.worker_name,
                                    .user = pool->user,
                                    .loop = pool->loop};
-    return crew_open(&pool->crew, &options, &crew_calls, pool);
+    return crew_open(&pool->crew, &options, &local_crew_events, pool);
 }
 
 static void open_handles(struct local *pool)
 {
-    uv_async_init(&pool->loop->uv, &pool->async, on_async);
+    uv_async_init(&pool->loop->uv, &pool->async, local_on_async);
     uv_timer_init(&pool->loop->uv, &pool->tick);
     pool->async.data = pool->tick.data = pool;
     pool->open_handles = 2;

@@ -47,7 +47,8 @@ static bool allowed(struct slot *slot, struct note *note)
         slot->lines++;
         return true;
     }
-    slot->dropped++;
+    if (slot->dropped++ == 0 && slot->pool->crew) /* no end of a job will tell of it */
+        watch_within(slot->pool, WATCH_MEMORY_MS);
     return false;
 }
 

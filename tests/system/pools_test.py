@@ -162,15 +162,20 @@ class Remote(OnCluster):
     def test_a_running_task_is_revoked_and_terminated(self):
         for pool in ("threads", "coroutines"):
             worker = self.worker("-P", pool, "-c", "4")
-            other = self.send("sleep.polite", (3,))
-            task_id = self.send("sleep.polite", (60,))
-            worker.wait_for(r"sleep\.polite\[%s\] received" % task_id)
-            time.sleep(0.2)
-            answer = self.run_program("control", "terminate", "TERM", task_id)
-            self.assertEqual(answer.code, 0, answer)
-            result = self.result(task_id)
-            self.assertIn("Revoked", result.err)
-            self.assertEqual(self.result(other).value, "slept", "the one beside it went on")
+            polite = self.send("sleep.polite", (60,))
+            worker.wait_for(r"sleep\.polite\[%s\] received" % polite)
+            eventually(lambda: self.run_program("control", "terminate", "TERM", polite).code == 0 and
+                       self.result(polite, 1).out, "it is asked to end")
+            self.assertEqual(self.result(polite).value, "interrupted")
+            before = children_of(worker)
+            other = self.send("sleep.polite", (1,))
+            worker.wait_for(r"sleep\.polite\[%s\] received" % other)
+            deaf = self.send("sleep", (60,))
+            worker.wait_for(r"sleep\[%s\] received" % deaf)
+            self.run_program("control", "terminate", "KILL", deaf)
+            self.assertIn("TaskRevokedError", self.result(deaf).err)
+            self.assertEqual(self.result(other).value, "slept", "the one beside it was not lost")
+            eventually(lambda: not any(alive(pid) for pid in before), "the child that was stuck is gone")
             worker.stop()
 
     def test_the_pool_grows_and_shrinks(self):
