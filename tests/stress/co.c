@@ -48,11 +48,11 @@ static void work(void *self)
     atomic_fetch_add((atomic_int *)self, 1);
 }
 
-/* Catches what comes, and throws each ball on to the player of the next thread. */
+/* Catches what comes, and throws each ball on to a player of another thread. */
 static void play(void *self)
 {
     struct player *player = self;
-    size_t next = ((size_t)(player - players) + PLAYERS) % (THREADS * PLAYERS);
+    size_t next = ((size_t)(player - players) + PLAYERS + 1) % (THREADS * PLAYERS);
     while (atomic_load(&caught) < THREADS * PLAYERS * THROWS) {
         int balls = take(player, co_self());
         if (!balls)
