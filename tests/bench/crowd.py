@@ -6,6 +6,8 @@ import time
 
 # Debian's /usr/sbin/rabbitmqctl becomes another user, who has neither this environment nor this cookie.
 TOOL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
+if not os.path.exists(TOOL):
+    TOOL = "rabbitmqctl"
 
 
 def purge(rabbit_env, queue):
