@@ -80,6 +80,18 @@ UMBEL_TASK(progress, "progress")
     umbel_sleep(task, 30);
 }
 
+UMBEL_TASK(parts, "parts")
+{
+    int64_t count, size, given = 0;
+    static char text[200001];
+    if (umbel_args(task, &count, &size))
+        return;
+    memset(text, 'x', sizeof text - 1);
+    while (given < count && umbel_yield(task, text + sizeof text - 1 - size) == UMBEL_OK)
+        given++;
+    umbel_return(task, given);
+}
+
 UMBEL_TASK(die, "die")
 {
     (void)task;
@@ -243,15 +255,34 @@ UMBEL_TASK(mark, "mark")
 }
 
 #define ROW(name) &umbel_def_##name
-static const umbel_task_def *const tasks[] = {ROW(add),      ROW(forks),           ROW(mark),
-                                              ROW(noop),     ROW(silent),          ROW(fail),
-                                              ROW(again),    ROW(context),         ROW(chatty),
-                                              ROW(flood),    ROW(speak_then_wait), ROW(progress),
-                                              ROW(die),      ROW(crash),           ROW(abort_task),
-                                              ROW(leave),    ROW(overflow),        ROW(loop_task),
-                                              ROW(nap),      ROW(deaf_nap),        ROW(polite),
-                                              ROW(balloon),  ROW(large),           ROW(orphan),
-                                              ROW(bad_text), ROW(crash_soon),      ROW(forks_and_speaks)};
+static const umbel_task_def *const tasks[] = {ROW(add),
+                                              ROW(forks),
+                                              ROW(mark),
+                                              ROW(noop),
+                                              ROW(silent),
+                                              ROW(fail),
+                                              ROW(again),
+                                              ROW(context),
+                                              ROW(chatty),
+                                              ROW(flood),
+                                              ROW(speak_then_wait),
+                                              ROW(progress),
+                                              ROW(parts),
+                                              ROW(die),
+                                              ROW(crash),
+                                              ROW(abort_task),
+                                              ROW(leave),
+                                              ROW(overflow),
+                                              ROW(loop_task),
+                                              ROW(nap),
+                                              ROW(deaf_nap),
+                                              ROW(polite),
+                                              ROW(balloon),
+                                              ROW(large),
+                                              ROW(orphan),
+                                              ROW(bad_text),
+                                              ROW(crash_soon),
+                                              ROW(forks_and_speaks)};
 
 static int start(void **user, char why[200])
 {

@@ -34,7 +34,8 @@ TestSuite(pool, .timeout = 30);
     static void name##_holds(const char *pool);                                                              \
     OVER_ONE(name, prefork)                                                                                  \
     OVER_ONE(name, threads)                                                                                  \
-    OVER_ONE(name, coroutines) OVER_ONE(name, local_threads)                                                 \
+    OVER_ONE(name, coroutines)                                                                               \
+    OVER_ONE(name, local_threads)                                                                            \
         OVER_ONE(name, local_coroutines) static void name##_holds(const char *pool)
 
 #define OVER_CREW_CHILDREN(name)                                                                             \
@@ -54,7 +55,8 @@ TestSuite(pool, .timeout = 30);
     OVER_ONE(name, prefork)                                                                                  \
     OVER_ONE(name, solo)                                                                                     \
     OVER_ONE(name, threads)                                                                                  \
-    OVER_ONE(name, coroutines) OVER_ONE(name, local_threads)                                                 \
+    OVER_ONE(name, coroutines)                                                                               \
+    OVER_ONE(name, local_threads)                                                                            \
         OVER_ONE(name, local_coroutines) static void name##_holds(const char *pool)
 
 /* ---- outcomes ---- */
@@ -428,6 +430,51 @@ OVER_CHILDREN(only_the_child_is_heard_and_not_its_copy)
     cr_assert_eq(rig->progress, 50);
     assert_next_runs(rig);
     rig_close(rig);
+}
+
+/* ---- parts ---- */
+
+OVER_ALL(parts_come_in_order_before_the_end)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig->takes_parts = true;
+    rig_run(rig, &job, "parts", "[[100, 10], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS, "%s", job.message);
+    cr_assert_eq(job.parts, 100);
+    cr_assert_str_eq(job.part, "\"xxxxxxxxxx\"");
+    cr_assert_str_eq(job.value, "100");
+    rig_close(rig);
+}
+
+static bool has_a_window(struct rig *rig)
+{
+    return rig->part_bytes > 900000;
+}
+
+static void waits_while_nothing_is_taken(const char *pool)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    rig_give(rig, &job, "parts", "[[50, 100000], {}, {}]");
+    cr_assert(rig_wait(rig, has_a_window, 10));
+    cr_assert(!rig_wait_finished(rig, 1, 0.3));
+    cr_assert_leq(rig->part_bytes, 1100000);
+    rig->takes_parts = true;
+    rig->pool->ops->part_taken(rig->pool, rig->last_source, rig->part_bytes);
+    cr_assert(rig_wait_finished(rig, 1, 10));
+    cr_assert_eq(job.parts, 50);
+    rig_close(rig);
+}
+
+OVER_CHILDREN(a_task_waits_while_its_parts_are_not_taken)
+{
+    waits_while_nothing_is_taken(pool);
+}
+
+OVER_CREWS(a_task_of_a_crew_waits_while_its_parts_are_not_taken)
+{
+    waits_while_nothing_is_taken(pool);
 }
 
 /* ---- limits ---- */

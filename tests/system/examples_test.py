@@ -33,6 +33,11 @@ class Examples:
         self.worker("-c", "1", modules=(os.path.join(EXAMPLES, "map_reduce.so"),))
         self.assertEqual(self.value("text.letter", ("e", ["one line", "the next", "three", "", "tree"])), 8)
 
+    def test_parts(self):
+        self.worker(modules=(os.path.join(EXAMPLES, "parts.so"),), queue="celery")
+        done = self.run_example("parts_c")
+        self.assertEqual((done.returncode, done.stdout), (0, "one\nword\nafter\nthe\nother\n5 words\n"))
+
     def test_sched(self):
         done = self.run_example("sched")
         self.assertEqual(done.returncode, 0, done.stdout)
