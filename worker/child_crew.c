@@ -18,6 +18,7 @@
 #include "worker/child_wire.h"
 #include "worker/crew.h"
 #include "worker/fork_process.h"
+#include "worker/task_client.h"
 #include "worker/part_window.h"
 
 #define READ_SIZE (64u << 10)
@@ -37,6 +38,9 @@ struct child_crew {
     struct buffer input;
     void *user;
     struct crew *crew;
+    struct task_client client;
+    struct task_lender lender;
+    _Atomic uint32_t waiting; /* jobs that wait for others */
 
     _Atomic uint64_t parts_given; /* bytes, of partial results */
 
@@ -207,6 +211,32 @@ static int on_part(void *self, struct crew_job *run, umbel_str value)
     return UMBEL_OK;
 }
 
+/* A place more comes from the parent, once it has taken back what has not started. */
+static void tell_wait(struct child_crew *child, struct umbel_task *task, char waits)
+{
+    const struct item *item = crew_job_of(task)->owner;
+    tell(child, &(struct frame_pieces){FRAME_WAIT, item->number, {{&waits, 1}}});
+}
+
+static int lend(void *self, struct umbel_task *task)
+{
+    struct child_crew *child = self;
+    uint32_t most = child->page->plan.most_waiting;
+    if (atomic_fetch_add(&child->waiting, 1) >= most && most) {
+        atomic_fetch_sub(&child->waiting, 1);
+        return UMBEL_BUSY;
+    }
+    tell_wait(child, task, 1);
+    return UMBEL_OK;
+}
+
+static void take_back(void *self, struct umbel_task *task)
+{
+    struct child_crew *child = self;
+    atomic_fetch_sub(&child->waiting, 1);
+    tell_wait(child, task, 0);
+}
+
 static const struct crew_events crew_calls = {.claim = on_claim,
                                               .open = on_open,
                                               .returned = on_returned,
@@ -257,6 +287,7 @@ static _Noreturn void leave(struct child_crew *child)
 {
     registry_child_end(child->registry, child->user);
     copy_end();
+    task_client_fini(&child->client, 0);
     fflush(stdout);
     pthread_mutex_lock(&child->lock);
     wire_bell(&child->wire);
@@ -384,6 +415,7 @@ static void open_crew(struct child_crew *child, const char *worker_name)
                                    .user = child->user,
                                    .loop = &child->loop,
                                    .stack_size = plan->stack_size,
+                                   .client = &child->client,
                                    .wake_signal = SIGUSR1,
                                    .crash_stacks = true};
     if (options.kind == CREW_COROUTINES)
@@ -407,6 +439,8 @@ void child_crew_run(const struct child_birth *birth)
     setvbuf(stdout, NULL, _IOLBF, 0); /* lines of several tasks come whole */
     pthread_mutex_init(&child->lock, NULL);
     buffer_init(&child->input, FRAME_SIZE_MAX + READ_SIZE);
+    child->lender = (struct task_lender){lend, take_back, child};
+    task_client_init(&child->client, CHILD_NEST, &child->lender);
     start_hooks(child);
     open_crew(child, birth->worker_name);
     announce_ready(child, "");

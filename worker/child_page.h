@@ -39,9 +39,10 @@ struct child_crash {
 
 /* What kind of child it is to be; written by the parent before the birth. */
 struct child_plan {
-    int crew;          /* enum crew_kind; 0: one job at a time */
-    uint32_t slots;    /* jobs at once */
-    size_t stack_size; /* of a coroutine; 0 = as the runtime thinks right */
+    int crew;              /* enum crew_kind; 0: one job at a time */
+    uint32_t slots;        /* jobs at once */
+    uint32_t most_waiting; /* jobs at most that wait for tasks they called; 0 = no limit */
+    size_t stack_size;     /* of a coroutine; 0 = as the runtime thinks right */
 };
 
 struct child_page {

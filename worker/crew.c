@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include "common/clock.h"
 #include "common/str.h"
+#include "worker/task_client.h"
 
 /* ---- the task's port ---- */
 
@@ -48,7 +49,8 @@ static struct crew_seat *seat_make(struct crew *crew)
                                     .part = port_part,
                                     .cancelled = port_cancelled,
                                     .self = seat,
-                                    .doze = crew->ops->doze};
+                                    .doze = crew->ops->doze,
+                                    .client = crew->options.client};
     task_init(&seat->task, &seat->port, crew->options.registry, crew->options.worker_name,
               crew->options.user);
     seat->next = crew->seats;
@@ -135,6 +137,8 @@ void crew_run(struct crew *crew, struct crew_job *job)
     job->call.started_ns = started;
     if (open)
         task_run(&seat->task, &job->call, &outcome);
+    if (crew->options.client)
+        task_client_settle(crew->options.client, &seat->task);
     if (crew->events.returned)
         crew->events.returned(crew->self);
     end_run(crew, seat);
@@ -175,6 +179,11 @@ int crew_give(struct crew *crew, struct crew_job *job)
         dequeue(crew, job);
     pthread_mutex_unlock(&crew->lock);
     return code;
+}
+
+struct crew_job *crew_job_of(struct umbel_task *task)
+{
+    return ((struct crew_seat *)((char *)task - offsetof(struct crew_seat, task)))->job;
 }
 
 bool crew_withdraw(struct crew *crew, struct crew_job *job)

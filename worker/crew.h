@@ -56,10 +56,11 @@ struct crew_options {
     enum crew_kind kind;
     uint32_t limit; /* jobs at once, >= 1 */
     const struct registry *registry;
-    const char *worker_name; /* shown to tasks; outlives the crew */
-    void *user;              /* what umbel_task_user answers, the same to all of them */
-    struct loop *loop;       /* coroutines: they run on its thread */
-    size_t stack_size;       /* coroutines: bytes of each stack; 0 = what the runtime thinks right */
+    const char *worker_name;    /* shown to tasks; outlives the crew */
+    void *user;                 /* what umbel_task_user answers, the same to all of them */
+    struct loop *loop;          /* coroutines: they run on its thread */
+    struct task_client *client; /* what tasks call others with; NULL: nothing */
+    size_t stack_size;          /* coroutines: bytes of each stack; 0 = what the runtime thinks right */
     int wake_signal;   /* threads: sent to a thread to end a system call that blocks; 0 = none is sent */
     bool crash_stacks; /* threads: each gets a stack for the crash handler (child_crash.h) */
 };
@@ -76,6 +77,8 @@ bool crew_withdraw(struct crew *crew, struct crew_job *job);
 void crew_cancel(struct crew *crew, struct crew_job *job);
 /* Its waits look at the clock again (the soft time limit has passed). */
 void crew_nudge(struct crew *crew, struct crew_job *job);
+/* The job that a task runs. */
+struct crew_job *crew_job_of(struct umbel_task *task);
 /* The outcome was used; the job is the owner's again. Any thread. */
 void crew_release(struct crew *crew, struct crew_job *job);
 /* So many at once from now on; those that run go on. */

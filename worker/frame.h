@@ -19,7 +19,7 @@ enum frame_kind {
     FRAME_DONE,      /* child: a job's outcome. struct frame_done, then its texts, then the value */
     FRAME_SUBMIT,    /* child: publish a message (not carried out yet) */
     FRAME_ACCEPTED,  /* parent: the broker has it (not carried out yet) */
-    FRAME_WAIT,      /* child: tell me a result (not carried out yet) */
+    FRAME_WAIT,      /* child of a crew: a job waits for tasks it called (a byte 1), or goes on (a byte 0) */
     FRAME_RESULT,    /* parent: here it is (not carried out yet) */
     FRAME_PROGRESS,  /* child: an encoded meta for state PROGRESS */
     FRAME_PART,      /* child: an encoded part of the result */

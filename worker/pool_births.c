@@ -26,9 +26,11 @@ void births_early_death(struct prefork *pool)
 void births_spawn(struct prefork *pool, struct slot *slot)
 {
     page_reset(slot->page);
-    slot->page->plan = (struct child_plan){.crew = pool->crew,
-                                           .slots = slot->crew.solitary ? 1 : pool->width,
-                                           .stack_size = pool->options.stack_size};
+    slot->page->plan =
+        (struct child_plan){.crew = pool->crew,
+                            .most_waiting = pool->crew == CREW_THREADS ? pool->options.max_waiting : 0,
+                            .slots = slot->crew.solitary ? 1 : pool->width,
+                            .stack_size = pool->options.stack_size};
     if (fork_server_spawn(pool->options.fork_server, slot->index)) {
         births_early_death(pool);
         return;

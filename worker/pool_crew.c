@@ -60,8 +60,9 @@ static uint32_t least(uint32_t a, uint32_t b)
 
 static void tell_width(struct slot *slot)
 {
-    struct frame_pieces frame = {FRAME_SLOTS, 0, {{(const char *)&slot->pool->width, sizeof(uint32_t)}}};
-    slot->page->plan.slots = slot->pool->width; /* of one that has not looked yet */
+    uint32_t places = slot->pool->width + slot->crew.lent;
+    struct frame_pieces frame = {FRAME_SLOTS, 0, {{(const char *)&places, sizeof places}}};
+    slot->page->plan.slots = places; /* of one that has not looked yet */
     if (slot->state != SLOT_BORN && slot->state != SLOT_READY)
         return;
     frame_add(stream_output(slot->stream), &frame);
@@ -82,6 +83,27 @@ void crew_set_width(struct prefork *pool)
     if (pool->index_size == 0) /* it stays: indexes of that size are in use */
         for (pool->index_size = 64; pool->index_size < pool->width && pool->index_size < 65536;)
             pool->index_size *= 2;
+}
+
+/* ---- jobs that wait for others ---- */
+
+/* The child gets a place more for each; it keeps them until nobody waits any more. */
+void crew_lend(struct slot *slot)
+{
+    if (slot->crew.waiting <= slot->crew.lent)
+        return;
+    slot->crew.lent = slot->crew.waiting;
+    tell_width(slot);
+}
+
+void crew_lend_no_more(struct prefork *pool)
+{
+    for (int i = 0; i < pool->used; i++) {
+        if (pool->slots[i].crew.lent == 0)
+            continue;
+        pool->slots[i].crew.lent = 0;
+        tell_width(&pool->slots[i]);
+    }
 }
 
 /* ---- births ---- */
@@ -148,7 +170,8 @@ void crew_births(struct prefork *pool)
 
 static bool is_free(const struct slot *slot)
 {
-    return slot_ready(slot) && !slot->crew.solitary && slot->jobs.count < slot->pool->width;
+    return slot_ready(slot) && !slot->crew.solitary &&
+           slot->jobs.count < slot->pool->width + slot->crew.waiting;
 }
 
 /* Behind jobs that will soon be over, in a child all of whose places are taken. */
@@ -160,10 +183,17 @@ static bool takes_more(const struct slot *slot)
            slot->jobs.count - pool->width < pool->options.look_ahead && share < LOOKAHEAD_NS;
 }
 
-struct slot *crew_choose(struct prefork *pool)
+/* While jobs wait for others, none is given ahead: it could stand behind what waits for it. */
+struct slot *crew_choose(struct prefork *pool, int depth, struct lane_seat **below)
 {
     struct slot *best = NULL;
     bool room = pool->occupied < (uint32_t)pool->options.concurrency;
+    *below = NULL;
+    if (pool->lanes.waiting > 0) {
+        room = true;
+        if (!lanes_may_begin(&pool->lanes, depth, below))
+            return NULL;
+    }
     for (int i = 0; i < pool->used; i++) {
         struct slot *slot = &pool->slots[i];
         if ((room ? is_free(slot) : takes_more(slot)) && (!best || slot->jobs.count < best->jobs.count))

@@ -134,6 +134,15 @@ void slot_part_taken(struct prefork *pool, uint64_t source, size_t size)
         atomic_fetch_add(&slot->page->parts_taken, size);
 }
 
+static void on_wait(struct slot *slot, struct note *note, umbel_str payload)
+{
+    uint8_t waits;
+    if (!slot->pool->crew || !frame_take(&payload, &waits, 1))
+        break_off(slot);
+    else if (note)
+        lend_note(slot, note, waits != 0);
+}
+
 static void on_frame(struct slot *slot, const struct frame *frame)
 {
     struct prefork *pool = slot->pool;
@@ -151,6 +160,9 @@ static void on_frame(struct slot *slot, const struct frame *frame)
     case FRAME_PROGRESS:
         if (note)
             pool->events->progress(pool->self, note->job, frame->payload);
+        break;
+    case FRAME_WAIT:
+        on_wait(slot, note, frame->payload);
         break;
     case FRAME_PART:
         on_part(slot, note, frame->payload);

@@ -65,3 +65,38 @@ void lend_on_thrift(uv_timer_t *timer)
     if (pool->spares == 0)
         uv_timer_stop(timer);
 }
+
+/* ---- crews: one child, several jobs ---- */
+
+static void end_wait(struct slot *slot)
+{
+    slot->crew.waiting--;
+    if (slot->pool->lanes.waiting == 0)
+        crew_lend_no_more(slot->pool);
+}
+
+void lend_end(struct slot *slot, struct note *note)
+{
+    bool waited = note->seat.waits;
+    lanes_leave(&slot->pool->lanes, &note->seat);
+    if (waited)
+        end_wait(slot);
+}
+
+/* What the child has not started is taken back before it has a place more. */
+void lend_note(struct slot *slot, struct note *note, bool waits)
+{
+    struct prefork *pool = slot->pool;
+    if (note->seat.waits == waits || !note->seat.taken)
+        return;
+    lanes_wait(&pool->lanes, &note->seat, note->job->depth, waits);
+    if (!waits) {
+        end_wait(slot);
+        return;
+    }
+    slot->crew.waiting++;
+    slot_take_back(slot);
+    crew_lend(slot);
+    pool->room_due = true;
+    prefork_settle_soon(pool);
+}

@@ -110,6 +110,8 @@ static struct place choose(struct prefork *pool, uint64_t cost, int depth)
 /* Those that wait may have gone on without a word. */
 static void look_at_waiting(struct prefork *pool)
 {
+    if (pool->crew)
+        return; /* they tell */
     for (int i = 0; pool->lanes.waiting > 0 && i < pool->used; i++)
         if (pool->slots[i].seat.waits && !lend_waits(&pool->slots[i]))
             lanes_wait(&pool->lanes, &pool->slots[i].seat, pool->slots[i].seat.depth, false);
@@ -123,15 +125,20 @@ void place_backlog(struct prefork *pool)
         look_at_waiting(pool);
     while ((note = pool->backlog.first) != NULL) {
         uint64_t cost = cost_of(pool, note->job);
-        struct place place =
-            pool->crew ? (struct place){.slot = crew_choose(pool)} : choose(pool, cost, note->job->depth);
+        struct place place = {0};
+        if (pool->crew)
+            place.slot = crew_choose(pool, note->job->depth, &place.below);
+        else
+            place = choose(pool, cost, note->job->depth);
         if (place.wants_child)
             lend_child(pool);
         if (!place.slot)
             break;
         note_remove(&pool->backlog, note);
         note->cost = cost;
-        if (!pool->crew && place.slot->jobs.count == 0)
+        if (pool->crew)
+            lanes_take(&pool->lanes, &note->seat, note->job->depth, place.below);
+        else if (place.slot->jobs.count == 0)
             lanes_take(&pool->lanes, &place.slot->seat, note->job->depth, place.below);
         slot_give(place.slot, note);
     }

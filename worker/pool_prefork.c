@@ -270,8 +270,9 @@ static void stats(const struct pool *base, struct pool_stats *out)
         if (slot->pid && out->pid_count < (int)(sizeof out->pids / sizeof *out->pids))
             out->pids[out->pid_count++] = slot->pid;
     }
-    out->busy = (int)pool->occupied;
-    out->queued = prefork_waiting(pool) + pool->outstanding - pool->occupied;
+    bool ahead = !pool->crew || pool->lanes.waiting == 0; /* else all that was given has started */
+    out->busy = (int)(ahead ? pool->occupied : pool->outstanding);
+    out->queued = prefork_waiting(pool) + pool->outstanding - (uint32_t)out->busy;
 }
 
 static void stop(struct pool *base, double grace)
@@ -350,7 +351,8 @@ static void open_lanes(struct prefork *pool)
     uint32_t most = pool->options.max_waiting ? pool->options.max_waiting : POOL_WAITING_DEFAULT;
     uint32_t left = FORK_SERVER_SLOTS - (uint32_t)pool->wanted;
     pool->options.max_waiting = most < left ? most : left;
-    pool->lanes = (struct lanes){.width = pool->options.concurrency, .most = (int)pool->options.max_waiting};
+    pool->lanes = (struct lanes){.width = pool->options.concurrency,
+                                 .most = pool->crew == CREW_COROUTINES ? 0 : (int)pool->options.max_waiting};
     pool->board = fork_server_board(pool->options.fork_server);
     atomic_store(&pool->board->most, pool->options.max_waiting);
 }

@@ -41,6 +41,7 @@ struct note {
     bool told_started, told_soft;
     bool refused; /* it is in the list of those that end without running, as `verdict` */
     enum outcome_kind verdict;
+    struct lane_seat seat; /* of a crew, while it is given */
     struct note *next, *prev;
     struct note *chain; /* of a crew: in the same row of the index */
     uint64_t since;     /* of a crew: monotonic ns at which it was seen to run; 0 = not yet */
@@ -64,12 +65,13 @@ struct output {
 
 /* What a slot has more when its child runs several jobs at once. */
 struct crew_slot {
-    struct note **index;   /* notes by number, chained; its size is the pool's index_size */
-    bool solitary;         /* for suspects only, one at a time */
-    bool fat;              /* condemned because of its memory */
-    bool innocent;         /* it was killed because of a job that is over: those that run are not guilty */
-    uint32_t zombies;      /* jobs whose outcome was reported although they have not ended */
-    uint64_t condemned_at; /* loop ms from which on it is given nothing; 0 = it is not condemned */
+    uint32_t waiting, lent; /* jobs that wait for others; places it was given for that */
+    struct note **index;    /* notes by number, chained; its size is the pool's index_size */
+    bool solitary;          /* for suspects only, one at a time */
+    bool fat;               /* condemned because of its memory */
+    bool innocent;          /* it was killed because of a job that is over: those that run are not guilty */
+    uint32_t zombies;       /* jobs whose outcome was reported although they have not ended */
+    uint64_t condemned_at;  /* loop ms from which on it is given nothing; 0 = it is not condemned */
     uint32_t last_started;
     uint64_t progress_at; /* monotonic ns at which something last started */
     uint64_t period;      /* ms; how soon it wants to be looked at */
@@ -228,7 +230,9 @@ struct note *crew_slot_find(const struct slot *slot, uint32_t number);
 /* Jobs at once per child, out of those of the whole pool. */
 void crew_set_width(struct prefork *pool);
 void crew_births(struct prefork *pool);
-struct slot *crew_choose(struct prefork *pool);
+struct slot *crew_choose(struct prefork *pool, int depth, struct lane_seat **below);
+void crew_lend(struct slot *slot);
+void crew_lend_no_more(struct prefork *pool);
 void crew_place_suspects(struct prefork *pool);
 
 /* pool_crew_watch.c: likewise */
@@ -258,6 +262,10 @@ void lend_look(struct slot *slot);
 bool lend_waits(struct slot *slot);
 /* A job may begin and no child is there for it: one more is made, up to as many as wait. */
 void lend_child(struct prefork *pool);
+/* A job of a crew says whether it waits. */
+void lend_note(struct slot *slot, struct note *note, bool waits);
+/* It is not given any more. */
+void lend_end(struct slot *slot, struct note *note);
 /* How many children there are to be. */
 int lend_children(const struct prefork *pool);
 void lend_on_thrift(uv_timer_t *timer);

@@ -84,7 +84,9 @@ void slot_forget(struct slot *slot, struct note *note)
     slot->queued_ns -= note->cost;
     slot->pool->outstanding--;
     note->slot = NULL;
-    if (slot->jobs.count == 0)
+    if (slot->pool->crew)
+        lend_end(slot, note);
+    else if (slot->jobs.count == 0)
         lanes_leave(&slot->pool->lanes, &slot->seat);
 }
 

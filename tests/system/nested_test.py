@@ -31,6 +31,25 @@ class Nested:
         self.assertEqual(self.value("nested.fib", (10,)), FIB[10])
         self.assertEqual(self.value("nested.chain", (20,)), 21)
 
+    def crew(self, *options):
+        worker = self.worker(*options)
+        self.assertEqual(self.value("nested.fib", (10,)), FIB[10])
+        self.assertEqual(self.value("nested.chain", (20,)), 21)
+        self.assertEqual(len(self.children(worker)), 1, "the crew's one child is enough")
+        return worker
+
+    def test_a_thread_that_waits_lets_another_run(self):
+        self.crew("-P", "threads", "-c", "1")
+
+    def test_threads_that_wait_are_counted_too(self):
+        self.worker("-P", "threads", "-c", "1", "--max-waiting", "4")
+        self.assertEqual(self.value("nested.chain", (4,)), 5)
+        answer = self.call("nested.chain", (5,))
+        self.assertIn("raise its --max-waiting or use -P coroutines", answer.err + answer.out)
+
+    def test_coroutines_wait_without_a_cap(self):
+        self.crew("-P", "coroutines", "-c", "1", "--max-waiting", "4")
+
     def test_several_slots_and_two_workers_share_the_work(self):
         workers = [self.worker("-c", "2"), self.worker("-c", "2")]
         self.assertEqual(self.value("nested.tree", (7,)), 128)
