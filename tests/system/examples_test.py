@@ -38,6 +38,10 @@ class Examples:
         done = self.run_example("parts_c")
         self.assertEqual((done.returncode, done.stdout), (0, "one\nword\nafter\nthe\nother\n5 words\n"))
 
+    def test_pages(self):
+        done = self.run_example("pages")
+        self.assertEqual((done.returncode, done.stdout), (0, "900 fetched, 100 given up\n"))
+
     def test_sched(self):
         done = self.run_example("sched")
         self.assertEqual(done.returncode, 0, done.stdout)
