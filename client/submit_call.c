@@ -5,6 +5,7 @@
 #include "client/client.h"
 #include "client/future.h"
 #include "client/submit.h"
+#include "common/str.h"
 #include "common/value.h"
 #include "worker/task_function.h"
 
@@ -25,6 +26,31 @@ static umbel_value *write_headers(umbel_function *function, const umbel_value *o
     return headers;
 }
 
+/* Usually there is no header of the caller's own, and a map of one is made without asking for memory. */
+static umbel_future *submit(umbel_client *client, umbel_function *function, umbel_arguments arguments,
+                            umbel_submit_options *options)
+{
+    struct value_pair pair = {.key = STR(TASK_FUNCTION_HEADER),
+                              .value = {.kind = UMBEL_INT, .as.integer = (int64_t)(intptr_t)function}};
+    umbel_value headers = {.kind = UMBEL_MAP, .count = 1, .as.pairs = &pair};
+    options->headers = &headers;
+    return umbel_submit_with(client, TASK_FUNCTION_NAME, arguments, options);
+}
+
+/* The symbol, where the loader knows one. Asking costs as much as the rest of a submit, so the last answer is
+ * kept. */
+static const char *name_of(umbel_function *function)
+{
+    static _Thread_local umbel_function *last;
+    static _Thread_local const char *name;
+    Dl_info info;
+    if (function != last) {
+        name = dladdr((void *)(uintptr_t)function, &info) ? info.dli_sname : NULL;
+        last = function;
+    }
+    return name;
+}
+
 umbel_future *umbel_submit_call_with(umbel_client *client, umbel_function *function,
                                      umbel_arguments arguments, const umbel_submit_options *options)
 {
@@ -35,9 +61,10 @@ umbel_future *umbel_submit_call_with(umbel_client *client, umbel_function *funct
         return submit_refused(client, "function", &changed, UMBEL_NOT_SUPPORTED, no_pool);
     if (code == UMBEL_OK && !function)
         return submit_refused(client, "function", &changed, UMBEL_BAD_ARGUMENT, "the function is NULL");
-    Dl_info info;
-    if (!changed.shadow && dladdr((void *)(uintptr_t)function, &info) && info.dli_sname)
-        changed.shadow = info.dli_sname;
+    if (!changed.shadow)
+        changed.shadow = name_of(function);
+    if (!changed.headers)
+        return submit(client, function, arguments, &changed);
     umbel_value *headers = write_headers(function, changed.headers);
     if (!headers)
         return submit_refused(client, "function", &changed, UMBEL_NO_MEMORY, NULL);

@@ -169,8 +169,10 @@ static void give_birth(struct fork_process *server, int slot)
     int self = getpid(), pid = -1;
     if (slot < 0 || slot >= FORK_SERVER_SLOTS || server->pids[slot])
         return;
+    /* Without the handlers of pthread_atfork: libuv's closes two descriptors by the numbers they had in the
+     * program, where they were closed above and are somebody else's now. One thread needs no other handler. */
     if (birth_open(&birth) == 0)
-        pid = fork();
+        pid = _Fork();
     if (pid == 0)
         live(server, slot, &birth, self);
     if (pid < 0) {

@@ -20,6 +20,8 @@
 #include "worker/task_function.h"
 
 #define CLOSE_SECONDS 1.0
+#define IN_HAND                                                                                              \
+    512 /* deliveries at once: nobody else wants them, so what is short need not be found out first */
 #define REVOKED_MOST ((size_t)1 << 20) /* a pool that is shut down has them all at once */
 #define KILL_SECONDS 0.5               /* for what was killed to be handed back */
 

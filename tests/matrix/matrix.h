@@ -13,8 +13,8 @@ enum {
     NEEDS_INTERRUPT = 2,   /* a task that runs can be told to stop: all but solo */
     NEEDS_KILL = 4,        /* one that does not listen is killed: processes, prefork */
     NEEDS_CONCURRENCY = 8, /* two tasks at once: all but solo */
-    NEEDS_LIMIT =
-        16 /* a hard limit ends a task that does not listen: all but solo and coroutines in this process */
+    NEEDS_LIMIT = 16,   /* a hard limit ends a task that does not listen: all but solo, and coroutines here */
+    NEEDS_PARALLEL = 32 /* two tasks that do not park run at once: all but solo and coroutines */
 };
 
 struct matrix {

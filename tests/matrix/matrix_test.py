@@ -14,22 +14,22 @@ import uuid
 import stage
 
 PROGRAM = os.path.join(stage.BUILD, "programs", "matrix")
-POOL, INTERRUPT, KILL, CONCURRENCY, LIMIT = 1, 2, 4, 8, 16
+POOL, INTERRUPT, KILL, CONCURRENCY, LIMIT, PARALLEL = 1, 2, 4, 8, 16, 32
 CHILDREN = INTERRUPT | KILL | CONCURRENCY | LIMIT
 
 # name: (broker, worker's flags or None for a pool of the caller's own, what it can do)
 COLUMNS = {
     "MemorySolo": ("memory://?pool=solo", None, POOL),
-    "MemoryProcesses": ("memory://?pool=processes&concurrency=2", None, POOL | CHILDREN),
-    "MemoryThreads": ("memory://?pool=threads&concurrency=2", None, POOL | INTERRUPT | CONCURRENCY | LIMIT),
+    "MemoryProcesses": ("memory://?pool=processes&concurrency=2", None, POOL | CHILDREN | PARALLEL),
+    "MemoryThreads": ("memory://?pool=threads&concurrency=2", None, POOL | INTERRUPT | CONCURRENCY | LIMIT | PARALLEL),
     "MemoryCoroutines": ("memory://?pool=coroutines&concurrency=2", None, POOL | INTERRUPT | CONCURRENCY),
     "SqliteSolo": ("sqlite", ["-P", "solo"], 0),
-    "SqlitePrefork": ("sqlite", ["-P", "prefork", "-c", "2"], CHILDREN),
-    "SqliteThreads": ("sqlite", ["-P", "threads", "-c", "2"], CHILDREN),
+    "SqlitePrefork": ("sqlite", ["-P", "prefork", "-c", "2"], CHILDREN | PARALLEL),
+    "SqliteThreads": ("sqlite", ["-P", "threads", "-c", "2"], CHILDREN | PARALLEL),
     "SqliteCoroutines": ("sqlite", ["-P", "coroutines", "-c", "2"], CHILDREN),
     "ClusterSolo": ("amqp", ["-P", "solo"], 0),
-    "ClusterPrefork": ("amqp", ["-P", "prefork", "-c", "2"], CHILDREN),
-    "ClusterThreads": ("amqp", ["-P", "threads", "-c", "2"], CHILDREN),
+    "ClusterPrefork": ("amqp", ["-P", "prefork", "-c", "2"], CHILDREN | PARALLEL),
+    "ClusterThreads": ("amqp", ["-P", "threads", "-c", "2"], CHILDREN | PARALLEL),
     "ClusterCoroutines": ("amqp", ["-P", "coroutines", "-c", "2"], CHILDREN),
 }
 

@@ -175,3 +175,14 @@ Test(executor, two_programs_in_one_share_a_named_hub, .timeout = 60)
     umbel_close(guest, 1);
     umbel_close(owner, 1);
 }
+
+/* Whoever has used libuv before has left a handler for forks, which must not meet the descriptors of
+ * children. */
+Test(executor, one_executor_after_the_other_has_children, .timeout = 60)
+{
+    for (int i = 0; i < 4; i++) {
+        umbel_client *client = umbel_connect("memory://?pool=processes&concurrency=2", NULL);
+        cr_assert_eq(call_for(client, square, i, true), i * i);
+        cr_assert_eq(umbel_close(client, 5), UMBEL_OK);
+    }
+}
