@@ -74,6 +74,7 @@ struct backend_options {
     double connect_timeout; /* 0 = 5 */
     double expires;         /* seconds a result is kept; 0 = 86400; < 0 = for ever */
     const char *key_prefix; /* of every key and channel; NULL = "" */
+    size_t most;            /* in memory: so many ends of tasks are kept, the newest; 0 = all that have not expired */
     double request_timeout; /* a command unanswered for so long means the connection is dead; 0 = 10 */
 };
 

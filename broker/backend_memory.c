@@ -26,6 +26,7 @@ struct memory_result {
     uint32_t starts;
     struct part_list parts;
     double expires_at; /* monotonic */
+    struct memory_result *older, *newer; /* of a terminal one */
 };
 
 enum event_kind {
@@ -57,6 +58,7 @@ struct memory_backend {
     void *self;
     struct memory_hub *hub;
     double expires;
+    size_t most;
     struct audience audience;
     struct event *first, **last;
     uv_async_t wake;
@@ -164,8 +166,25 @@ static void free_result(struct memory_result *result)
     free(result);
 }
 
+static void keep_in_order(struct memory_hub *hub, struct memory_result *result)
+{
+    result->older = hub->newest;
+    *(hub->newest ? &hub->newest->newer : &hub->oldest) = result;
+    hub->newest = result;
+    hub->ended++;
+}
+
+static void leave_order(struct memory_hub *hub, struct memory_result *result)
+{
+    *(result->older ? &result->older->newer : &hub->oldest) = result->newer;
+    *(result->newer ? &result->newer->older : &hub->newest) = result->older;
+    hub->ended--;
+}
+
 static void drop_result(struct memory_hub *hub, struct memory_result *result)
 {
+    if (result->terminal)
+        leave_order(hub, result);
     table_remove(&hub->results, &result->node);
     free_result(result);
 }
@@ -239,8 +258,16 @@ static int put_result(struct memory_backend *mb, const struct backend_store *sto
     free(result->payload);
     result->payload = payload;
     result->size = store->payload.size;
-    result->terminal = store->terminal;
     result->expires_at = expiry(mb);
+    if (result->terminal && !store->terminal)
+        leave_order(mb->hub, result);
+    else if (!result->terminal && store->terminal)
+        keep_in_order(mb->hub, result);
+    if (!store->terminal)
+        result->older = result->newer = NULL;
+    result->terminal = store->terminal;
+    while (mb->most && mb->hub->ended > mb->most)
+        drop_result(mb->hub, mb->hub->oldest);
     return UMBEL_OK;
 }
 
@@ -560,6 +587,7 @@ static int open_backend(struct backend **out, struct loop *loop, const struct ur
     mb->base.ops = &backend_memory;
     mb->events = events;
     mb->self = self;
+    mb->most = options->most;
     mb->expires = options->expires != 0 ? options->expires : expires_default;
     mb->last = &mb->first;
     audience_init(&mb->audience);

@@ -24,6 +24,8 @@ struct memory_hub {
     struct table results; /* of struct memory_result (backend_memory.c) */
     struct table revoked; /* of struct memory_revoked (likewise) */
     size_t sweep;         /* where the search for expired results goes on */
+    struct memory_result *oldest, *newest; /* of those that are terminal */
+    size_t ended;                          /* how many those are */
     uint64_t numbers;     /* of messages */
     struct memory_member *transports;
     struct memory_backend *backends;

@@ -47,6 +47,7 @@ enum revoke_effect consumer_revoke(struct consumer *consumer, const struct backe
         return REVOKE_NOT_HERE;
     if (!consumer->pool->ops->take_back(consumer->pool, &req->job))
         return end_running(consumer, req, signal);
+    loop_mark(consumer->options.loop, &consumer->pump_hook); /* its place is another's now */
     consumer_admit(consumer, req);
     return REVOKE_ENDED;
 }

@@ -11,6 +11,8 @@
  * Its tasks are the UMBEL_TASKs of the program (options.module names another table), and any function. What a task says
  * (umbel_log; in a child stdout and stderr too) goes to options.log, to stderr where there is none.
  *
+ * Results are given to their futures; the newest 10,000 can also be had by their ids (umbel_future_from_id).
+ *
  * pool=processes forks: connect before the program makes threads. pool=solo runs tasks on the client's background thread,
  * one after the other. umbel_close gives what runs the rest of its timeout; what has not begun by then is dropped. */
 #ifndef UMBEL_EXECUTOR_H

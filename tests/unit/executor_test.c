@@ -186,3 +186,26 @@ Test(executor, one_executor_after_the_other_has_children, .timeout = 60)
         cr_assert_eq(umbel_close(client, 5), UMBEL_OK);
     }
 }
+
+Test(executor, the_newest_results_are_kept_and_no_more, .timeout = 60)
+{
+    enum { COUNT = 10500 };
+    umbel_client *client = umbel_connect("memory://?pool=solo", NULL);
+    char first[64], last[64];
+    for (int i = 0; i < COUNT; i++) {
+        umbel_future *future = umbel_submit_call(client, square, UMBEL_ARGS(i));
+        if (i == 0 || i == COUNT - 1)
+            snprintf(i ? last : first, sizeof first, "%s", umbel_future_id(future));
+        if (i % 100 == 0 || i == COUNT - 1)
+            cr_assert_eq(umbel_get(future, 10, (void *)NULL), UMBEL_OK, "%s", umbel_error(future));
+        umbel_future_free(future);
+    }
+    int64_t value = 0;
+    umbel_future *gone = umbel_future_from_id(client, first), *kept = umbel_future_from_id(client, last);
+    cr_assert_eq(umbel_get(kept, 10, &value), UMBEL_OK, "%s", umbel_error(kept));
+    cr_assert_eq(value, (int64_t)(COUNT - 1) * (COUNT - 1));
+    cr_assert_eq(umbel_get(gone, 0.1, &value), UMBEL_TIMEOUT);
+    umbel_future_free(gone);
+    umbel_future_free(kept);
+    umbel_close(client, 5);
+}
