@@ -26,6 +26,7 @@ struct peek {
     umbel_str status, id; /* {NULL, 0} until found */
     umbel_str value;      /* of JSON, when `whole`: the encoded result */
     bool whole;           /* go on to the end of the map */
+    bool in_parts;        /* it names the run that gave parts */
 };
 
 static bool peek_is_done(const struct peek *peek)
@@ -86,6 +87,8 @@ static bool peek_json(umbel_str rest, struct peek *peek)
             peek->id = plain_text(value);
         else if (str_equal(key, STR("result")))
             peek->value = value;
+        else if (str_equal(key, STR("run")))
+            peek->in_parts = true;
     } while (!peek_is_done(peek) && take_char(&rest, ','));
     return !peek->whole || (take_char(&rest, '}') && (skip_space(&rest), rest.size == 0));
 }
@@ -175,8 +178,8 @@ static bool read_success(struct arena *arena, umbel_str stored, struct result_vi
 {
     struct peek peek = {.whole = true};
     umbel_value *value;
-    if (codec_sniff(stored) != CODEC_JSON || !peek_json(stored, &peek) || !peek.value.data || !peek.id.data ||
-        !str_equal(peek.status, STR("SUCCESS")) || !str_utf8(peek.id))
+    if (codec_sniff(stored) != CODEC_JSON || !peek_json(stored, &peek) || peek.in_parts || !peek.value.data ||
+        !peek.id.data || !str_equal(peek.status, STR("SUCCESS")) || !str_utf8(peek.id))
         return false;
     if (codec_row(CODEC_JSON)->decode(arena, peek.value, &value, NULL))
         return false;

@@ -1,12 +1,12 @@
-/* pages.c: a pool of coroutines and a timeout. A thousand pages that each take a while, fetched at once in
- * this program; who takes too long is given up. The URL decides what runs it: pool=threads or pool=processes
- * do as well, with fewer at once.
+/* pages.c: the vocabulary of gevent: a pool of coroutines and a timeout. A thousand pages that each take a
+ * while, fetched at once; what takes too long is given up.
  *
- *     cc -o pages pages.c $(pkg-config --cflags --libs umbel) && ./pages
- */
+ *     ./pages                                        coroutines of this program
+ *     ./pages sqlite:/tmp/u.db                       workers on this machine: the same program is one
+ *     ./pages -b sqlite:/tmp/u.db worker -P coroutines -c 1000
+ *     ./pages amqp://localhost// redis://localhost/0    workers on a cluster */
 #include <stdio.h>
 #include <umbel.h>
-#include <umbel/executor.h>
 
 #define PAGES 1000
 
@@ -32,22 +32,22 @@ UMBEL_TASK(page, "page")
 
 int main(int argc, char **argv)
 {
-    umbel_client *client =
-        umbel_connect(argc > 1 ? argv[1] : "memory://?pool=coroutines&concurrency=1000", NULL);
+    if (argc > 1 && argv[1][0] == '-')
+        return umbel_main(argc, argv);
+    umbel_client *client = umbel_connect(argc > 1 ? argv[1] : "memory://?pool=coroutines&concurrency=1000",
+                                         argc > 2 ? argv[2] : NULL);
     static umbel_future *pages[PAGES];
     int fetched = 0, late = 0;
-    if (!client)
-        return 1;
     for (int i = 0; i < PAGES; i++)
         pages[i] = umbel_submit(client, "page", UMBEL_ARGS(i));
     for (int i = 0; i < PAGES; i++) {
         int64_t number;
         if (umbel_get(pages[i], 30, &number) == UMBEL_OK)
             fetched++;
-        else
+        else if (umbel_future_code(pages[i]) == UMBEL_FAILED)
             late++;
         umbel_future_free(pages[i]);
     }
     printf("%d fetched, %d given up\n", fetched, late);
-    return umbel_close(client, 5) != UMBEL_OK;
+    return umbel_close(client, 5);
 }

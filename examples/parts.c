@@ -1,28 +1,58 @@
-/* parts.c: reads a result while the task still makes it.
+/* parts.c: a task that tells how far it is and gives its result in parts, and a client that reads them as
+ * they come.
  *
- *     cc -o parts parts.c $(pkg-config --cflags --libs umbel) && UMBEL_BROKER_URL=... ./parts
- */
+ *     ./parts                                        a thread of this program
+ *     ./parts sqlite:/tmp/u.db                       workers on this machine: the same program is one
+ *     ./parts -b sqlite:/tmp/u.db worker
+ *     ./parts amqp://localhost// redis://localhost/0    workers on a cluster */
 #include <stdio.h>
 #include <umbel.h>
 
-int main(void)
+UMBEL_TASK(primes, "primes")
 {
-    umbel_client *client = umbel_connect(NULL, NULL);
-    umbel_future *words = umbel_submit(client, "text.words", UMBEL_ARGS("one word after the other"));
-    const char *word;
-    int64_t count = 0;
-    int code;
-    while ((code = umbel_next(words, 10.0, &word)) == UMBEL_OK || code == UMBEL_RESTARTED) {
-        if (code == UMBEL_RESTARTED) /* a worker died: the task began again, and so do we */
-            printf("(from the start)\n");
-        else
-            printf("%s\n", word);
+    int limit, found = 0;
+    if (umbel_args(task, &limit))
+        return;
+    for (int n = 2, d; n <= limit; n++) {
+        for (d = 2; d * d <= n && n % d; d++)
+            ;
+        if (d * d <= n)
+            continue;
+        if (umbel_yield(task, n)) /* the part could not be given: interrupted, or no memory */
+            return;
+        if (++found % 5 == 0) {
+            umbel_progress(task, n * 100 / limit);
+            umbel_sleep(task, 0.2); /* reports that follow closely are seen as one */
+        }
     }
-    if (code != UMBEL_EXHAUSTED || umbel_get(words, 10.0, &count))
-        fprintf(stderr, "%s\n", umbel_error(words));
+    umbel_return(task, found);
+}
+
+static void report(umbel_future *future, void *arg)
+{
+    (void)arg;
+    int64_t percent;
+    if (umbel_value_int(umbel_result(future), &percent) == UMBEL_OK)
+        fprintf(stderr, "%d%%\n", (int)percent);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && argv[1][0] == '-')
+        return umbel_main(argc, argv);
+    umbel_client *client =
+        umbel_connect(argc > 1 ? argv[1] : "memory://?pool=threads", argc > 2 ? argv[2] : NULL);
+
+    umbel_future *primes = umbel_submit(client, "primes", UMBEL_ARGS(50));
+    umbel_on_progress(primes, report, NULL);
+    int prime, found, code;
+    while ((code = umbel_next(primes, 10, &prime)) == UMBEL_OK || code == UMBEL_RESTARTED)
+        code ? printf("from the start:") : printf(" %d", prime);
+    printf("\n");
+    if (code == UMBEL_EXHAUSTED && umbel_get(primes, 0, &found) == UMBEL_OK)
+        printf("%d primes\n", found);
     else
-        printf("%lld words\n", (long long)count);
-    umbel_future_free(words);
-    umbel_close(client, 1.0);
-    return code != UMBEL_EXHAUSTED;
+        printf("%s\n", umbel_error(primes));
+    umbel_future_free(primes);
+    return umbel_close(client, 1);
 }

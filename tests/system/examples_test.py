@@ -4,12 +4,73 @@ import re
 import signal
 import subprocess
 
-from stage import BUILD, OnSqlite, PATIENCE, ROOT, alive, descendants, eventually, on_both
+from stage import BUILD, Case, OnSqlite, PATIENCE, ROOT, alive, descendants, eventually, on_both
 
 EXAMPLES = os.path.join(BUILD, "examples")
 
 
-class Examples:
+class Vocabularies:
+    """One program each, over a pool of its own and over workers, which are the same program."""
+
+    def run_over(self, name, *urls):
+        env = {key: value for key, value in os.environ.items() if not key.startswith("UMBEL_")}
+        done = subprocess.run([os.path.join(EXAMPLES, name)] + [url for url in urls if url], env=env, cwd=self.folder,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=2 * PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
+        return done.stdout
+
+    def run_with_workers(self, name, *options):
+        own = os.path.join(EXAMPLES, name)
+        if self.broker:
+            argv = [own, "-b", self.broker] + (["--result-backend", self.backend] if self.backend else [])
+            self.start(name, argv + ["worker", "-l", "info"] + list(options)).wait_for(r"\bready\b")
+        return self.run_over(name, self.broker, self.backend)
+
+    def says(self, name, expected, *options):
+        self.assertEqual(self.run_with_workers(name, *options), expected)
+
+    def test_thread_pool(self):
+        self.says("thread_pool", "http://one/ has 11 bytes\nhttp://second/ has 14 bytes\n"
+                  "http://nowhere/: OSError: no such host\nhttp://the-fourth/ has 18 bytes\n"
+                  "all of them have 43 bytes\n", "-P", "threads", "-c", "4")
+
+    def test_process_pool(self):
+        squares = "0->0 1->1 2->4 3->9 4->16 5->25 6->36 7->49\n"
+        lines = self.run_with_workers("process_pool", "-c", "4").splitlines(True)
+        self.assertEqual("".join(lines[:4]), "apply: 81\nmap: %smap, four to a message: %s"
+                         "starmap: 0->1 1->2 2->4 3->8 4->16 5->32 6->64 7->128\n" % (squares, squares))
+        self.assertEqual(sorted(lines[4].split()), sorted(["imap_unordered:"] + squares.split()))
+
+    def test_gather(self):
+        self.says("gather", "the first error: there is no factorial of -1\ngather: the task failed\n"
+                  "factorial 2 = 2\nfactorial 5 = 120\nfactorial 8 = 40320\ntimeout, cancelled\n", "-P", "coroutines")
+
+    def test_pages(self):
+        self.says("pages", "900 fetched, 100 given up\n", "-P", "coroutines", "-c", "1000")
+
+    def test_as_completed(self):
+        self.says("as_completed", "0.1\n0.5\n0.9\nthe last takes too long\n", "-c", "4")
+
+    def test_map_reduce(self):
+        self.says("map_reduce", "8\n", "-c", "1")
+
+    def test_parts(self):
+        self.says("parts", " 2 3 5 7 11 13 17 19 23 29 31 37 41 43 47\n15 primes\n")
+
+
+class ExamplesInMemory(Vocabularies, Case):
+    def urls(self):
+        return None, None
+
+    def test_sched(self):
+        self.assertEqual(re.findall(r": (.*)", self.run_over("sched")),
+                         ["at once", "tick", "tick", "priority 1", "priority 2", "tick", "the last"])
+
+
+class Examples(Vocabularies):
+    """All on the queue `celery`, so one after the other."""
+
     def urls_in_environment(self):
         env = dict(os.environ, UMBEL_BROKER_URL=self.broker)
         env["UMBEL_RESULT_BACKEND"] = self.backend or self.broker
@@ -28,25 +89,6 @@ class Examples:
         self.assertIn("1 / 0: ZeroDivisionError: 1 cannot be divided by zero", done.stdout)
         done = self.run_example("client_cpp")
         self.assertEqual((done.returncode, done.stdout), (0, "0 2 4 6 8 10 12 14 16 18\n"))
-
-    def test_map_reduce(self):
-        self.worker("-c", "1", modules=(os.path.join(EXAMPLES, "map_reduce.so"),))
-        self.assertEqual(self.value("text.letter", ("e", ["one line", "the next", "three", "", "tree"])), 8)
-
-    def test_parts(self):
-        self.worker(modules=(os.path.join(EXAMPLES, "parts.so"),), queue="celery")
-        done = self.run_example("parts_c")
-        self.assertEqual((done.returncode, done.stdout), (0, "one\nword\nafter\nthe\nother\n5 words\n"))
-
-    def test_pages(self):
-        done = self.run_example("pages")
-        self.assertEqual((done.returncode, done.stdout), (0, "900 fetched, 100 given up\n"))
-
-    def test_sched(self):
-        done = self.run_example("sched")
-        self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertEqual(re.findall(r": (.*)", done.stdout),
-                         ["at once", "tick", "tick", "priority 1", "priority 2", "tick", "the last"])
 
     def test_a_worker_of_ones_own(self):
         argv = [os.path.join(EXAMPLES, "worker"), "-b", self.broker]

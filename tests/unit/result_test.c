@@ -137,6 +137,20 @@ Test(result, what_is_written_in_msgpack_is_peeked_at_and_read)
     both_ways(CODEC_MSGPACK);
 }
 
+Test(result, a_success_in_parts_says_of_which_run_they_are)
+{
+    struct result_parts parts = {
+        .id = STR("T1"), .state = RESULT_SUCCESS, .value = STR("5"), .run = STR("r"), .part = 3};
+    struct result_view view;
+    umbel_str run;
+    uint32_t count;
+    cr_assert_eq(result_write(CODEC_JSON, &out, &parts), UMBEL_OK);
+    cr_assert_eq(result_read(&arena, content(), &view), UMBEL_OK);
+    cr_assert(result_read_part(&view, &run, &count));
+    cr_assert(str_equal(run, STR("r")));
+    cr_assert_eq(count, 3);
+}
+
 Test(result, peeking_steps_over_any_value)
 {
     static const char *const values[] = {"null", "[1, \"]}\\\"\", {\"task_id\": \"no\"}]", "\"task_id\"",
