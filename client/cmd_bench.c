@@ -298,10 +298,13 @@ static int run(const struct command_globals *globals, int argc, char **argv)
     return line.task ? bench_task(globals, &line) : bench_ping(globals, &line);
 }
 
+extern const struct command cmd_seeds;
+
 const struct command cmd_bench = {
     .name = "bench",
     .summary = "measure the rate and latency of your broker and workers",
     .usage = "usage: umbel bench [NAME [LIST]] [OPTIONS]\n"
+             "       umbel bench seeds [--chart FILE] [--quick]\n"
              "\n"
              "Calls a task over and over, first one at a time, then many at once, and prints\n"
              "how many a second were answered and how long they took. Without NAME it calls\n"
@@ -311,6 +314,7 @@ const struct command cmd_bench = {
              "  umbel bench                               what a call costs here\n"
              "  umbel bench math.add '[2, 3]' -n 50000    a task of your own\n"
              "  umbel bench -n 1000000 --chunk 1000       a thousand calls in a message\n"
+             "  umbel bench seeds                         threads, processes, queues, coroutines\n"
              "\n"
              "  -n, --count N            calls at once (10000); a tenth of them one at a time,\n"
              "                           for two seconds at most\n"
@@ -327,4 +331,5 @@ const struct command cmd_bench = {
              "3 when no answer came in time, 4 when the broker or the result backend cannot be\n"
              "reached or refused.\n",
     .run = run,
+    .inner = &cmd_seeds,
 };

@@ -205,6 +205,11 @@ static bool asks_for_help(int argc, char **argv)
 static int run_command(const struct program_line *line, int argc, char **argv)
 {
     const struct command *command = program_find(argv[0]);
+    if (command->inner && argc > 1 && strcmp(argv[1], command->inner->name) == 0) {
+        command = command->inner;
+        argc--;
+        argv++;
+    }
     if (asks_for_help(argc, argv)) {
         fputs(command->usage, stdout);
         return EXIT_DONE;

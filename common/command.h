@@ -31,6 +31,7 @@ struct command {
     const char *usage;   /* what `umbel NAME --help` prints */
     /* argv[0] is the command's name. Answers an exit code. */
     int (*run)(const struct command_globals *globals, int argc, char **argv);
+    const struct command *inner; /* runs instead when its name is the next word; or NULL */
 };
 
 #endif

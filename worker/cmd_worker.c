@@ -25,4 +25,5 @@ static int run(const struct command_globals *globals, int argc, char **argv)
     return code;
 }
 
-const struct command cmd_worker = {"worker", "runs the tasks of the modules", settings_usage, run};
+const struct command cmd_worker = {
+    .name = "worker", .summary = "runs the tasks of the modules", .usage = settings_usage, .run = run};
