@@ -2,7 +2,6 @@
 import os
 import re
 import signal
-import unittest
 import xml.etree.ElementTree as ElementTree
 
 from stage import OnCluster, OnSqlite, PROGRAM
@@ -82,7 +81,3 @@ class BehindRabbitMQ(Seeds, OnCluster):
         self.assertEqual(answer.code, 0, answer)
         self.assertNotIn("not run", answer.out)
         self.assertEqual(len(self.bars("umbel")), 14)
-
-
-if __name__ == "__main__":
-    unittest.main()
