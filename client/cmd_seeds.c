@@ -122,19 +122,16 @@ static void describe(struct session *session)
 
 /* ---- telling ---- */
 
-static double speed_up(const struct seeds_score *scores, size_t way)
-{
-    return scores[way].seconds > 0 ? scores[0].seconds / scores[way].seconds : 0;
-}
-
 static void print_row(const struct seeds_work *work, const struct seeds_score *scores, size_t way)
 {
     const struct seeds_score *score = &scores[way];
     printf("  %-22s", seeds_ways[way].name);
-    if (score->skipped || score->code != UMBEL_OK)
+    if (!seeds_was_run(score))
         printf("  %s%s\n", score->skipped ? "" : "failed: ", score->why);
+    else if (!seeds_was_run(&scores[0]))
+        printf("%9.3f s %9s %9.2f\n", score->seconds, "", work->seeds[way]);
     else
-        printf("%9.3f s %9.2f %9.2f\n", score->seconds, speed_up(scores, way), work->seeds[way]);
+        printf("%9.3f s %9.2f %9.2f\n", score->seconds, seeds_speed_up(scores, way), work->seeds[way]);
     fflush(stdout);
 }
 
@@ -142,7 +139,7 @@ static void print_row(const struct seeds_work *work, const struct seeds_score *s
 
 static void check_total(const struct seeds_score *serial, struct seeds_score *score)
 {
-    if (score->skipped || score->code != UMBEL_OK || score->total == serial->total)
+    if (!seeds_was_run(serial) || !seeds_was_run(score) || score->total == serial->total)
         return;
     score->code = UMBEL_LOST;
     snprintf(score->why, sizeof score->why, "the results add up to %.17g, the serial ones to %.17g",
@@ -250,7 +247,7 @@ const struct command cmd_seeds = {
              "Each is done by a plain C loop in one thread, by 4 threads, by 4 processes, by a\n"
              "worker with 4 processes behind a sqlite queue and behind RabbitMQ, and by 4 and 930\n"
              "coroutines. Prints how long each took, how many times faster than the loop it was,\n"
-             "and beside that the same figure of the experiments in Python that Umbel grew from.\n"
+             "and beside that the same figure of the seeds, which are these experiments in Python.\n"
              "Takes about three minutes; give it an idle machine.\n"
              "\n"
              "      --chart FILE    where to draw both tables, as SVG (umbel-seeds.svg)\n"

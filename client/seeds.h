@@ -46,6 +46,18 @@ struct seeds_score {
     char why[SEEDS_WHY];
 };
 
+/* It has a time. */
+static inline bool seeds_was_run(const struct seeds_score *score)
+{
+    return !score->skipped && score->code == UMBEL_OK && score->seconds > 0;
+}
+
+/* How many times faster than the first way; both were run. */
+static inline double seeds_speed_up(const struct seeds_score scores[SEEDS_WAYS], size_t way)
+{
+    return scores[0].seconds / scores[way].seconds;
+}
+
 /* Where the queues are. Strings are borrowed. */
 struct seeds_place {
     const char *rabbitmq, *backend; /* NULL: none was named */

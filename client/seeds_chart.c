@@ -46,16 +46,6 @@ static double length_of(const struct scale *scale, double value)
     return BARS * fmin(fmax(part, 0), 1);
 }
 
-static bool was_run(const struct seeds_score *score)
-{
-    return !score->skipped && score->code == UMBEL_OK && score->seconds > 0;
-}
-
-static double speed_up(const struct seeds_score *scores, size_t way)
-{
-    return scores[0].seconds / scores[way].seconds;
-}
-
 /* The next tick at or above: 1, 2 and 5 times a power of ten, or quarters of a small number. */
 static double next_tick(const struct scale *scale, double after)
 {
@@ -72,8 +62,8 @@ static struct scale scale_of(const struct seeds_work *work, const struct seeds_s
     double most = 1.5;
     for (size_t way = 0; way < SEEDS_WAYS; way++) {
         most = fmax(most, work->seeds[way]);
-        if (was_run(&scores[0]) && was_run(&scores[way]))
-            most = fmax(most, speed_up(scores, way));
+        if (seeds_was_run(&scores[0]) && seeds_was_run(&scores[way]))
+            most = fmax(most, seeds_speed_up(scores, way));
     }
     scale.most = scale.least;
     while (scale.most < most)
@@ -125,13 +115,13 @@ static void draw_row(FILE *to, const struct scale *scale, const struct seeds_wor
                      const struct seeds_score *scores, size_t way, double y)
 {
     const struct seeds_score *score = &scores[way];
-    bool drawn = was_run(&scores[0]) && was_run(score);
+    bool drawn = seeds_was_run(&scores[0]) && seeds_was_run(score);
     fprintf(to, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", LABELS - 14, y + BAR - 3,
             seeds_ways[way].name);
     if (drawn) {
         fprintf(to, "<text class=\"quiet\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.*f s</text>\n",
                 LABELS - 14, y + 2 * BAR - 1, score->seconds < 10 ? 2 : 1, score->seconds);
-        draw_bar(to, scale, "umbel", y, speed_up(scores, way));
+        draw_bar(to, scale, "umbel", y, seeds_speed_up(scores, way));
     } else {
         fprintf(to, "<text class=\"quiet\" x=\"%d\" y=\"%.1f\">%s</text>\n", LABELS + 7, y + BAR - 3,
                 score->skipped ? "not run" : "failed");
