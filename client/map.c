@@ -217,7 +217,7 @@ static int await_first(umbel_mapping *mapping, struct entry **out)
 /* The entry whose calls are read next, if there is one; else why none was done in time. */
 static int turn_to_next(umbel_mapping *mapping)
 {
-    struct entry *entry;
+    struct entry *entry = NULL;
     if (mapping->reading)
         free_entry(mapping, mapping->reading);
     mapping->reading = NULL;

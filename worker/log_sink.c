@@ -201,9 +201,10 @@ static void flush(void *self)
 static void hand_onward(struct log_sink *sink, const struct log_entry *entry)
 {
     umbel_str title = entry->task.size ? entry->task : STR("?"), text = entry->message;
+    umbel_str id = entry->id.size ? entry->id : STR("?");
     if (sink->onward)
         log_line(sink->onward, entry->level, entry->area, "%.*s[%.*s] %.*s", (int)title.size, title.data,
-                 (int)entry->id.size, entry->id.data, (int)text.size, text.data);
+                 (int)id.size, id.data, (int)text.size, text.data);
     else
         fprintf(stderr, "%.*s\n", (int)text.size, text.data);
 }

@@ -27,7 +27,7 @@ void births_spawn(struct prefork *pool, struct slot *slot)
 {
     page_reset(slot->page);
     slot->page->plan =
-        (struct child_plan){.crew = pool->crew,
+        (struct child_plan){.crew = (int)pool->crew,
                             .most_waiting = pool->crew == CREW_THREADS ? pool->options.max_waiting : 0,
                             .slots = slot->crew.solitary ? 1 : pool->width,
                             .stack_size = pool->options.stack_size};

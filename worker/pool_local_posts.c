@@ -11,7 +11,8 @@
 
 /* ---- on the members ---- */
 
-static void post(struct local *pool, struct post *item)
+/* False: nobody listens any more, the item is the caller's still. */
+static bool post(struct local *pool, struct post *item)
 {
     item->next = NULL;
     pthread_mutex_lock(&pool->lock);
@@ -25,8 +26,7 @@ static void post(struct local *pool, struct post *item)
             uv_async_send(&pool->async);
     }
     pthread_mutex_unlock(&pool->lock);
-    if (deaf && item->kind != POST_FINISHED)
-        free(item);
+    return !deaf;
 }
 
 /* False: out of memory. */
@@ -40,7 +40,8 @@ static bool post_text(struct crew_job *run, enum post_kind kind, umbel_level lev
     item->text = (umbel_str){(const char *)(item + 1), text.size};
     if (text.size)
         memcpy(item + 1, text.data, text.size);
-    post(note->pool, item);
+    if (!post(note->pool, item))
+        free(item);
     return true;
 }
 
@@ -65,7 +66,7 @@ static void on_done(void *self, struct crew_job *run, const struct outcome *outc
     struct note *note = run->owner;
     note->outcome = *outcome;
     note->end = (struct post){.kind = POST_FINISHED, .note = note};
-    post(self, &note->end);
+    post(self, &note->end); /* its memory is the note's */
 }
 
 static void on_say(void *self, struct crew_job *run, umbel_level level, umbel_str line)
