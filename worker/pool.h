@@ -3,8 +3,8 @@
  * The consumer owns jobs; the pool borrows a job from `dispatch` until it calls `finished` for it or
  * pool_take_back answers true. Callbacks run on the loop's thread, never from inside dispatch (solo: from a
  * later turn). A pool promises: each dispatched job ends in exactly one `finished` unless it is taken back; a
- * death of a child ends exactly the job that was running there, jobs that waited behind it are started
- * elsewhere by the pool itself. */
+ * death of a child ends exactly the jobs that were running there (one, but in a crew), jobs that waited behind
+ * them are started elsewhere by the pool itself. */
 #ifndef WORKER_POOL_H
 #define WORKER_POOL_H
 

@@ -9,8 +9,8 @@
  *         umbel_return(task, x + y);
  *     }
  *
- * A task is a function `void (umbel_task *task)`; it runs in a child process of a worker (in the worker itself with
- * `-P solo`). Exactly one outcome counts, the first that is given: umbel_return, umbel_fail, umbel_retry, or, when the
+ * A task is a function `void (umbel_task *task)`; it runs in a child process of a worker, on its own, or with `-P
+ * threads|coroutines` beside others (in the worker itself with `-P solo`). Exactly one outcome counts, the first that is given: umbel_return, umbel_fail, umbel_retry, or, when the
  * function simply returns, success with null. Strings and values read from `task` are borrowed until the function
  * returns. All calls here are for the thread that runs the task. */
 #ifndef UMBEL_TASK_H
@@ -34,7 +34,7 @@ typedef enum umbel_switch { UMBEL_DEFAULT, UMBEL_ON, UMBEL_OFF } umbel_switch;
 
 /* Defaults of one task. Zero means "the worker's setting". Times in seconds. */
 typedef struct umbel_task_options {
-    double time_limit;      /* hard: the child is killed, FAILURE TimeLimitExceeded */
+    double time_limit;      /* hard: FAILURE TimeLimitExceeded, the child is killed (docs/pools.md: several tasks in one) */
     double soft_time_limit; /* soft: umbel_interrupted() answers true, Umbel's waiting calls end */
     umbel_acks acks;
     umbel_switch ignore_result;
@@ -143,7 +143,7 @@ UMBEL_API const umbel_value *umbel_task_header(const umbel_task *task, const cha
 UMBEL_API double umbel_task_time_left(const umbel_task *task);
 /* True once the soft time limit has passed or the task was cancelled: finish now. A long task asks now and then. */
 UMBEL_API bool umbel_interrupted(const umbel_task *task);
-/* The pointer that the module's start hook made for this child. */
+/* The pointer that the module's start hook made for this child; shared by all tasks that run there at once. */
 UMBEL_API void *umbel_task_user(const umbel_task *task);
 
 /* ---- while it runs -------------------------------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ struct rig_job {
     double cpu_seconds;
     int parts;
     char part[64]; /* the last */
-    int order; /* finished as the n-th */
+    int order;     /* finished as the n-th */
     double finished_at;
 };
 

@@ -14,6 +14,8 @@ Test(credit, a_base_consumer_has_its_slots_and_a_few)
     cr_assert_eq(credit_base(1, 0), 2);
     cr_assert_eq(credit_base(2, 0), 4);
     cr_assert_eq(credit_base(8, 0), 12);
+    cr_assert_eq(credit_base(3000, 0), 3004, "coroutines: all places and a few");
+    cr_assert_eq(credit_base(100000, 0), 65535, "the most that the wire can say");
     cr_assert_eq(credit_base(0, 0), 1, "a prefetch of 0 would mean no limit");
 }
 
