@@ -31,7 +31,7 @@ static umbel_str verdict_text(enum outcome_kind verdict)
                                         : STR("the pool was stopped before the task started");
 }
 
-static void refuse(struct note *note, enum outcome_kind verdict)
+void local_refuse(struct note *note, enum outcome_kind verdict)
 {
     note->refused = true;
     note->verdict = verdict;
@@ -77,7 +77,7 @@ static void leave_behind(struct note *note, enum outcome_kind kind, umbel_str wh
     local_tell_started(note);
     pool->left_behind++;
     crew_cancel(pool->crew, &note->run);
-    crew_limit(pool->crew, (uint32_t)pool->options.concurrency + pool->left_behind);
+    local_set_limit(pool);
     log_line(pool->options.log, UMBEL_WARNING, "pool", "a task is left behind: %.*s", (int)why.size,
              why.data);
     local_finish(note, &outcome);
@@ -116,8 +116,8 @@ static void watch_stop(struct local *pool)
         next = note->next;
         if (note->refused)
             continue;
-        if (crew_withdraw(pool->crew, &note->run))
-            refuse(note, OUTCOME_DIED);
+        if (note->kept || crew_withdraw(pool->crew, &note->run))
+            local_refuse(note, OUTCOME_DIED);
         else if (last)
             leave_behind(note, OUTCOME_DIED, STR("the pool was stopped and it does not end"));
         else
@@ -186,7 +186,8 @@ static void settle(void *self)
 {
     struct local *pool = self;
     finish_refused(pool);
-    if (pool->room_due && room(&pool->base)) {
+    local_place(pool);
+    if (pool->room_due && !pool->stopping && (room(&pool->base) || pool->lanes.waiting > 0)) {
         pool->room_due = false;
         pool->events->room(pool->self);
     }
@@ -206,18 +207,19 @@ static void start_note(struct note *note)
                                         .soft_time_limit = job->soft_time_limit,
                                         .deaths = job->deaths};
     if (job->msg->body.size > TASK_BODY_MAX)
-        refuse(note, OUTCOME_BAD_BODY);
-    else if (message_pack(&note->packed, job->msg) || note->packed.failed ||
-             crew_give(note->pool->crew, &note->run))
-        refuse(note, OUTCOME_DIED);
+        local_refuse(note, OUTCOME_BAD_BODY);
+    else if (message_pack(&note->packed, job->msg) || note->packed.failed)
+        local_refuse(note, OUTCOME_DIED);
     else
-        watch(note->pool);
+        local_begin(note);
+    watch(note->pool);
 }
 
 static int dispatch(struct pool *base, struct job *job)
 {
     struct local *pool = (struct local *)base;
-    struct note *note = room(base) ? local_note_make(pool) : NULL;
+    bool taken = job->depth > 0 ? !pool->stopping : room(base) > 0;
+    struct note *note = taken ? local_note_make(pool) : NULL;
     if (!note) {
         pool->room_due = true;
         return UMBEL_BUSY;
@@ -233,8 +235,9 @@ static bool take_back(struct pool *base, struct job *job)
 {
     struct local *pool = (struct local *)base;
     struct note *note = job->pool_private;
-    if (note->refused || !crew_withdraw(pool->crew, &note->run))
+    if (note->refused || (!note->kept && !crew_withdraw(pool->crew, &note->run)))
         return false;
+    local_leave_lane(pool, note);
     job->pool_private = NULL;
     local_note_unlink(pool, note);
     local_note_spare(pool, note);
@@ -249,8 +252,8 @@ static void cancel(struct pool *base, struct job *job, double kill_after)
     struct note *note = job->pool_private;
     if (!note || note->refused)
         return;
-    if (crew_withdraw(pool->crew, &note->run)) {
-        refuse(note, OUTCOME_CANCELLED);
+    if (note->kept || crew_withdraw(pool->crew, &note->run)) {
+        local_refuse(note, OUTCOME_CANCELLED);
         return;
     }
     double when = clock_mono() + (kill_after > 0 ? kill_after : 0);
@@ -272,7 +275,8 @@ static int resize(struct pool *base, int concurrency)
     if (concurrency < 1 || concurrency > CONCURRENCY_MAX)
         return UMBEL_BAD_ARGUMENT;
     pool->options.concurrency = concurrency;
-    crew_limit(pool->crew, (uint32_t)concurrency + pool->left_behind);
+    pool->lanes.width = concurrency;
+    local_set_limit(pool);
     pool->room_due = true;
     loop_mark(pool->loop, &pool->turn);
     return UMBEL_OK;
@@ -286,6 +290,7 @@ static void stats(const struct pool *base, struct pool_stats *out)
         running += !note->refused && note->began;
     *out = (struct pool_stats){.children = 1,
                                .busy = (int)running,
+                               .waiting = pool->lanes.waiting,
                                .wanted = 1,
                                .queued = pool->held - running,
                                .pids = {pool->pid},
@@ -363,6 +368,7 @@ static int open_crew(struct local *pool, enum crew_kind kind)
                                    .registry = pool->options.registry,
                                    .worker_name = pool->options.worker_name,
                                    .user = pool->user,
+                                   .client = &pool->client,
                                    .loop = pool->loop};
     return crew_open(&pool->crew, &options, &local_crew_events, pool);
 }
@@ -413,6 +419,7 @@ int pool_local_open(enum crew_kind kind, struct pool **out, struct loop *loop,
     if (!pool)
         return UMBEL_NO_MEMORY;
     pool->base.ops = kind == CREW_THREADS ? &threads_ops : &coroutines_ops;
+    local_lend_open(pool, kind);
     int code = start_hooks(pool);
     if (!code && (code = open_crew(pool, kind)) != UMBEL_OK)
         registry_child_end(options->registry, pool->user);

@@ -3,9 +3,11 @@
 #define WORKER_POOL_LOCAL_INSIDE_H
 
 #include <pthread.h>
+#include "worker/lanes.h"
 #include "worker/pool_local.h"
+#include "worker/task_client.h"
 
-enum post_kind { POST_FINISHED, POST_SAID, POST_PROGRESS, POST_PART };
+enum post_kind { POST_FINISHED, POST_SAID, POST_PROGRESS, POST_PART, POST_WAITS, POST_GOES_ON };
 
 /* Something a member tells the loop. */
 struct post {
@@ -27,6 +29,8 @@ struct note {
     _Atomic uint64_t began; /* monotonic ns; 0 = not yet */
     bool posted;            /* under the posts' lock: `end` is on its way */
     bool told_started, told_soft, refused;
+    bool kept; /* not given to the crew: it may not begin yet */
+    struct lane_seat seat;
     enum outcome_kind verdict;
     double kill_at; /* monotonic seconds; 0 = not cancelled */
     struct note *next, *prev;
@@ -45,6 +49,12 @@ struct local {
     struct note *first, *last; /* dispatched, not finished */
     struct note *spare;
     uint32_t held, left_behind;
+    struct lanes lanes;
+    struct task_client client;
+    struct task_lender lender;
+    _Atomic int waiting; /* jobs that wait for others */
+    uint32_t lent;       /* members more than the concurrency, for that */
+    bool any_kept;       /* some note may be */
     bool room_due, refused_due, stopping, stopped;
     double stop_at;
 
@@ -76,5 +86,21 @@ void local_finish(struct note *note, struct outcome *outcome);
 void local_deliver(struct local *pool);
 void local_discard(struct local *pool);
 void local_on_async(uv_async_t *async);
+
+/* It ends without having run, as `verdict`, at the turn's end. */
+void local_refuse(struct note *note, enum outcome_kind verdict);
+/* False: out of memory. On a member. */
+bool local_post(struct crew_job *run, enum post_kind kind);
+
+/* pool_local_lend.c: jobs that wait for tasks they have called. See lanes.h. */
+void local_lend_open(struct local *pool, enum crew_kind kind);
+/* As many members as may run. */
+void local_set_limit(struct local *pool);
+/* To the crew, or kept until it may begin. */
+void local_begin(struct note *note);
+void local_place(struct local *pool);
+void local_heard_wait(struct local *pool, struct note *note, bool waits);
+/* It runs no more, or nobody listens. */
+void local_leave_lane(struct local *pool, struct note *note);
 
 #endif

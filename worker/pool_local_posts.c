@@ -2,6 +2,7 @@
  *
  * First what runs on the members, then, on the loop's thread, the notes and the delivery. */
 #include "worker/pool_local_inside.h"
+#include "common/str.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,11 @@ static bool post_text(struct crew_job *run, enum post_kind kind, umbel_level lev
     if (!post(note->pool, item))
         free(item);
     return true;
+}
+
+bool local_post(struct crew_job *run, enum post_kind kind)
+{
+    return post_text(run, kind, UMBEL_INFO, STR_NONE);
 }
 
 static bool on_claim(void *self, struct crew_job *run, uint64_t now_ns)
@@ -161,6 +167,7 @@ void local_finish(struct note *note, struct outcome *outcome)
     note->job = NULL;
     job->pool_private = NULL;
     local_note_unlink(pool, note);
+    local_leave_lane(pool, note);
     outcome->pid = pool->pid;
     pool->room_due = true;
     loop_mark(pool->loop, &pool->turn);
@@ -174,10 +181,11 @@ static void deliver_end(struct local *pool, struct note *note)
         local_finish(note, &note->outcome);
     } else {
         pool->left_behind--;
-        crew_limit(pool->crew, (uint32_t)pool->options.concurrency + pool->left_behind);
+        local_set_limit(pool);
     }
     crew_release(pool->crew, &note->run);
     local_note_spare(pool, note);
+    local_place(pool);
 }
 
 static void deliver_part(struct local *pool, struct note *note, umbel_str value)
@@ -193,7 +201,9 @@ static void deliver_text(struct local *pool, struct post *item)
     struct note *note = item->note;
     if (note->job)
         local_tell_started(note);
-    if (item->kind == POST_SAID)
+    if (item->kind == POST_WAITS || item->kind == POST_GOES_ON)
+        local_heard_wait(pool, note, item->kind == POST_WAITS);
+    else if (item->kind == POST_SAID)
         pool->events->said(pool->self, note->job, pool->pid, item->level, item->text);
     else if (item->kind == POST_PART)
         deliver_part(pool, note, item->text);
