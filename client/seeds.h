@@ -15,17 +15,18 @@
 
 #define SEEDS_LATENCY_MS 50
 
-enum { SEEDS_WHY = 240, SEEDS_WORKS = 2, SEEDS_WAYS = 7, SEEDS_DOWNLOAD = 1024 };
+enum { SEEDS_WHY = 240, SEEDS_WORKS = 2, SEEDS_WAYS = 7, SEEDS_TURNS = 3, SEEDS_DOWNLOAD = 1024 };
 
 /* Call i is the task with one argument, first + i * step. */
 struct seeds_work {
     const char *name; /* "I/O-bound" */
-    char what[80];    /* "930 downloads ..." */
+    char what[120];   /* "930 downloads ..." */
     const char *task; /* its name in seeds_module */
     int (*call)(int64_t argument,
                 double *result); /* the same without Umbel: UMBEL_OK, UMBEL_SYSTEM (errno) */
     int64_t first, step;
     size_t calls;
+    size_t turns;        /* how often all ways are run, at most SEEDS_TURNS; the medians count */
     const double *seeds; /* for each way, the speed-up it is compared with */
     bool logarithmic;    /* how its chart is drawn */
 };

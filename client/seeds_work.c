@@ -146,6 +146,7 @@ void seeds_work_downloads(struct seeds_work *work, size_t calls, int port)
                                 .call = download,
                                 .first = port,
                                 .calls = calls,
+                                .turns = 1,
                                 .seeds = seeds_io,
                                 .logarithmic = true};
     snprintf(work->what, sizeof work->what, "%zu downloads from a server that answers after %d ms", calls,
@@ -160,7 +161,9 @@ void seeds_work_sums(struct seeds_work *work, size_t calls)
                                 .first = 100,
                                 .step = 100,
                                 .calls = calls,
+                                .turns = SEEDS_TURNS,
                                 .seeds = seeds_cpu};
-    snprintf(work->what, sizeof work->what, "%zu sums over n = 100, 200, ... of 1/x + sqrt x + sin x + cos x",
-             calls);
+    snprintf(work->what, sizeof work->what,
+             "%zu sums over n = 100, 200, ... of 1/x + sqrt x + sin x + cos x; medians of %d turns", calls,
+             SEEDS_TURNS);
 }
