@@ -220,7 +220,7 @@ static int give_back(umbel_future *future, int orders)
     atomic_store(&future->abandoned, true);
     if (orders && client->opened)
         inbox_order(&client->engine.inbox, future, orders);
-    int code = atomic_load(&client->closed) ? UMBEL_CLOSED : UMBEL_OK;
+    int code = client_check(client);
     words_forget(future);
     future_unref(future);
     return code;

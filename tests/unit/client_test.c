@@ -283,6 +283,8 @@ Test(client_alone, a_url_that_cannot_be_used_is_every_calls_answer)
     cr_assert_eq(umbel_client_wait(client, 1), UMBEL_BAD_URL);
     cr_assert_eq(umbel_flush(client, 1), UMBEL_BAD_URL);
     cr_assert(strstr(umbel_client_error(client), "carrier-pigeon"), "%s", umbel_client_error(client));
+    cr_assert_eq(umbel_forget(future), UMBEL_BAD_URL);
+    future = umbel_submit(client, "add", UMBEL_ARGS());
     cr_assert_eq(umbel_close(client, 1), UMBEL_BAD_URL);
     umbel_future_free(future);
 }
