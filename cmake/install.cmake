@@ -45,3 +45,18 @@ configure_package_config_file(cmake/UmbelConfig.cmake.in UmbelConfig.cmake INSTA
 write_basic_package_version_file(UmbelConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/UmbelConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/UmbelConfigVersion.cmake
         DESTINATION ${UMBEL_CMAKE_DIR})
+
+# ---- the manual ---------------------------------------------------------------------------------------------------------
+# From the headers and the program's own help, by a shell and awk.
+if(NOT CMAKE_CROSSCOMPILING)
+  set(UMBEL_MAN ${CMAKE_CURRENT_BINARY_DIR}/man)
+  add_custom_command(
+    OUTPUT ${UMBEL_MAN}/man1/umbel.1
+    COMMAND ${CMAKE_COMMAND} -E rm -rf ${UMBEL_MAN}
+    COMMAND sh ${PROJECT_SOURCE_DIR}/scripts/manuals ${UMBEL_MAN} $<TARGET_FILE:umbel_program>
+    DEPENDS umbel_program scripts/manuals scripts/manuals.awk ${UMBEL_PUBLIC_HEADERS}
+    COMMENT "Writing the manual"
+    VERBATIM)
+  add_custom_target(umbel_manuals ALL DEPENDS ${UMBEL_MAN}/man1/umbel.1)
+  install(DIRECTORY ${UMBEL_MAN}/ DESTINATION ${CMAKE_INSTALL_MANDIR})
+endif()

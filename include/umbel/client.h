@@ -121,16 +121,16 @@ UMBEL_API umbel_future *umbel_future_from_id(umbel_client *client, const char *i
  * UMBEL_REVOKED; a code of the sending (UMBEL_UNROUTABLE, UMBEL_BROKER_AWAY ...); UMBEL_BAD_TYPE or UMBEL_BAD_VALUE when
  * the result does not fit. Strings and values are borrowed from the future. Any thread, any number of times. */
 UMBEL_API int umbel_get_take(umbel_future *future, double timeout, umbel_take take);
-UMBEL_API bool umbel_done(umbel_future *future);
-UMBEL_API umbel_state umbel_future_state(umbel_future *future);
-UMBEL_API int umbel_future_code(umbel_future *future); /* UMBEL_OK while nothing failed */
-UMBEL_API const char *umbel_future_id(umbel_future *future);
+UMBEL_API bool umbel_done(umbel_future *future); /* has it ended, or will it never be sent? does not wait */
+UMBEL_API umbel_state umbel_future_state(umbel_future *future); /* how far it is, as far as is known here */
+UMBEL_API int umbel_future_code(umbel_future *future); /* what went wrong; UMBEL_OK while nothing failed */
+UMBEL_API const char *umbel_future_id(umbel_future *future); /* the task's id; borrowed from the future */
 /* One sentence: what happened, to which task, what to do. "" while nothing failed. Borrowed from the future; what
  * umbel_get just answered on this thread (a timeout, a result that does not fit) only until its next call. */
 UMBEL_API const char *umbel_error(umbel_future *future);
-UMBEL_API const char *umbel_error_type(umbel_future *future);    /* "ValueError"; NULL when it did not fail */
-UMBEL_API const char *umbel_error_message(umbel_future *future); /* its first argument as text; NULL likewise */
-UMBEL_API const char *umbel_traceback(umbel_future *future);     /* NULL when there is none */
+UMBEL_API const char *umbel_error_type(umbel_future *future);    /* its exception's type: "ValueError"; NULL when it did not fail */
+UMBEL_API const char *umbel_error_message(umbel_future *future); /* its exception's first argument as text; NULL likewise */
+UMBEL_API const char *umbel_traceback(umbel_future *future);     /* where it failed; NULL when there is none */
 /* The result, or the meta of a custom state (progress); NULL when there is none yet. Borrowed from the future; a meta
  * only until the next umbel_result on this future. */
 UMBEL_API const umbel_value *umbel_result(umbel_future *future);
@@ -170,7 +170,7 @@ UMBEL_API umbel_chunk *umbel_chunk_new(umbel_client *client, const char *task, u
  * has no named arguments), UMBEL_BAD_VALUE, UMBEL_TOO_DEEP (UMBEL_DEPTH_MAX - 2 here), UMBEL_TOO_LARGE (more than the
  * client's buffer_bytes), UMBEL_NO_MEMORY. */
 UMBEL_API int umbel_chunk_add(umbel_chunk *chunk, umbel_arguments arguments);
-UMBEL_API size_t umbel_chunk_count(const umbel_chunk *chunk);
+UMBEL_API size_t umbel_chunk_count(const umbel_chunk *chunk); /* how many calls it holds */
 /* Sends the calls as umbel_submit_with sends one; the chunk is empty afterwards and can be filled again. The serializer
  * is the chunk's. */
 UMBEL_API umbel_future *umbel_submit_chunk_with(umbel_chunk *chunk, const umbel_submit_options *options);

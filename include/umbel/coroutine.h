@@ -60,7 +60,7 @@ typedef struct umbel_timeout {
 /* Until umbel_timeout_end, every wait of this coroutine ends `seconds` from now at the latest. They nest: the inner one is
  * ended first. */
 UMBEL_API void umbel_timeout_begin(umbel_task *task, umbel_timeout *limit, double seconds);
-/* True: this one's time has passed. */
+/* Ends the limit. True: this one's time has passed. */
 UMBEL_API bool umbel_timeout_end(umbel_task *task, umbel_timeout *limit);
 
 /* ---- descriptors ------------------------------------------------------------------------------------------------ */
@@ -118,9 +118,9 @@ UMBEL_API void umbel_program_end_free(umbel_program_end *end);
 /* A queue of items of `item_size` bytes, which are copied. `room` items fit; with 0 a sender waits for its receiver. */
 UMBEL_API umbel_channel *umbel_channel_new(size_t item_size, size_t room);
 UMBEL_API void umbel_channel_free(umbel_channel *channel);
-/* UMBEL_TIMEOUT: it was not sent. UMBEL_CLOSED. */
+/* Sends a copy of an item; waits for room. UMBEL_TIMEOUT: it was not sent. UMBEL_CLOSED. */
 UMBEL_API int umbel_channel_send(umbel_task *task, umbel_channel *channel, const void *item, double timeout);
-/* UMBEL_CLOSED: it is closed, and all that was sent has been received. */
+/* Waits for an item. UMBEL_CLOSED: it is closed, and all that was sent has been received. */
 UMBEL_API int umbel_channel_receive(umbel_task *task, umbel_channel *channel, void *item, double timeout);
 /* No more items: waiting senders and receivers are told UMBEL_CLOSED. */
 UMBEL_API void umbel_channel_close(umbel_channel *channel);
@@ -128,8 +128,9 @@ UMBEL_API void umbel_channel_close(umbel_channel *channel);
 /* A flag to wait for. */
 UMBEL_API umbel_event *umbel_event_new(void);
 UMBEL_API void umbel_event_free(umbel_event *event);
-UMBEL_API void umbel_event_set(umbel_event *event); /* and wakes all who wait */
-UMBEL_API void umbel_event_clear(umbel_event *event);
+UMBEL_API void umbel_event_set(umbel_event *event); /* raises the flag, and wakes all who wait */
+UMBEL_API void umbel_event_clear(umbel_event *event); /* lowers the flag */
+/* Waits until the flag is up; not at all when it is. UMBEL_OK, UMBEL_TIMEOUT. */
 UMBEL_API int umbel_event_wait(umbel_task *task, umbel_event *event, double timeout);
 
 /* `count` may be inside at once. */

@@ -128,15 +128,15 @@ UMBEL_API int umbel_retry(umbel_task *task, double seconds, const char *why);
 
 /* ---- context -------------------------------------------------------------------------------------------------- */
 
-UMBEL_API const char *umbel_task_id(const umbel_task *task);
-UMBEL_API const char *umbel_task_name(const umbel_task *task);
-UMBEL_API const char *umbel_task_root_id(const umbel_task *task);   /* never NULL */
-UMBEL_API const char *umbel_task_parent_id(const umbel_task *task); /* NULL when a client called it */
-UMBEL_API const char *umbel_task_queue(const umbel_task *task);
-UMBEL_API const char *umbel_task_worker(const umbel_task *task); /* name@host */
-UMBEL_API int umbel_task_retries(const umbel_task *task);        /* 0 on the first run */
-UMBEL_API int umbel_task_deaths(const umbel_task *task);         /* children that died running it before */
-UMBEL_API bool umbel_task_redelivered(const umbel_task *task);   /* may have run before */
+UMBEL_API const char *umbel_task_id(const umbel_task *task);         /* the id under which its result is kept */
+UMBEL_API const char *umbel_task_name(const umbel_task *task);       /* the name it was called by */
+UMBEL_API const char *umbel_task_root_id(const umbel_task *task);   /* the id of the first call it descends from; never NULL */
+UMBEL_API const char *umbel_task_parent_id(const umbel_task *task); /* the id of the task that called it; NULL when a client did */
+UMBEL_API const char *umbel_task_queue(const umbel_task *task);      /* the queue it was sent to */
+UMBEL_API const char *umbel_task_worker(const umbel_task *task); /* the worker's name: name@host */
+UMBEL_API int umbel_task_retries(const umbel_task *task);        /* how often it was retried; 0 on the first run */
+UMBEL_API int umbel_task_deaths(const umbel_task *task);         /* how many children died running it before */
+UMBEL_API bool umbel_task_redelivered(const umbel_task *task);   /* it may have run before */
 /* A header the caller set; NULL when absent. */
 UMBEL_API const umbel_value *umbel_task_header(const umbel_task *task, const char *name);
 /* Seconds left until the soft limit (or the hard one where there is no soft one); INFINITY without limits. */

@@ -23,7 +23,7 @@ UMBEL_BEGIN
 
 /* Seconds of the clock that umbel_call_at and umbel_enter_at go by: monotonic, since some start, the same in all clients of a process. */
 UMBEL_API double umbel_clock(void);
-/* Each answers 0 when the call cannot be made: memory is out, the client is closed, forked or has unusable URLs, or the
+/* Runs call(arg) at a later time. Each answers 0 when the call cannot be made: memory is out, the client is closed, forked or has unusable URLs, or the
  * time is no number; umbel_client_error tells. A time that has passed, or a delay below 0, means at once. */
 UMBEL_API umbel_timer umbel_call_soon(umbel_client *client, void (*call)(void *arg), void *arg);
 UMBEL_API umbel_timer umbel_call_later(umbel_client *client, double seconds, void (*call)(void *arg), void *arg);
@@ -34,7 +34,7 @@ UMBEL_API umbel_timer umbel_enter(umbel_client *client, double seconds, int prio
                                   void *arg);
 UMBEL_API umbel_timer umbel_enter_at(umbel_client *client, double when, int priority, void (*call)(void *arg),
                                      void *arg);
-/* UMBEL_OK: it will not run. UMBEL_NOT_FOUND: it runs, has run, or was cancelled before. */
+/* Takes a timed call back. UMBEL_OK: it will not run. UMBEL_NOT_FOUND: it runs, has run, or was cancelled before. */
 UMBEL_API int umbel_timer_cancel(umbel_client *client, umbel_timer timer);
 /* How many are still to run. */
 UMBEL_API size_t umbel_timer_count(umbel_client *client);

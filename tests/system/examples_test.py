@@ -1,4 +1,5 @@
 """Every example is run as its first comment says."""
+import json
 import os
 import re
 import signal
@@ -58,6 +59,16 @@ class Vocabularies:
     def test_parts(self):
         self.says("parts", " 2 3 5 7 11 13 17 19 23 29 31 37 41 43 47\n15 primes\n")
 
+    def test_tour_task(self):
+        lines = self.run_with_workers("tour_task", "-c", "1").splitlines()
+        self.assertEqual(lines[0], "3 arguments")
+        self.assertEqual(json.loads(lines[1]),
+                         {"name": "tour.about", "id": "tour-1", "root": "tour-1", "has a parent": False, "deaths": 0,
+                          "redelivered": False, "limited": True, "interrupted": False, "tenant": "acme"})
+
+    def test_tour_coroutines(self):
+        self.says("tour_coroutines", "hello, LOUD, the time allowed ran out\n", "-P", "coroutines")
+
 
 class ExamplesInMemory(Vocabularies, Case):
     def urls(self):
@@ -66,6 +77,16 @@ class ExamplesInMemory(Vocabularies, Case):
     def test_sched(self):
         self.assertEqual(re.findall(r": (.*)", self.run_over("sched")),
                          ["at once", "tick", "tick", "priority 1", "priority 2", "tick", "the last"])
+
+    def test_tour_values(self):
+        lines = self.run_over("tour_values").splitlines()
+        self.assertEqual(json.loads(lines[0]), {"nothing": None, "yes": True, "count": 42, "ratio": 0.5, "name": "Umbel",
+                                                "part": "flower", "list": [1], "map": {"copy": [1]}})
+        self.assertEqual(lines[1], "1 42 0.5 Umbel")
+
+    def test_tour_client(self):
+        self.says("tour_client", "1 timed call\n3 calls in a message: 0 2 4\ncallback: done 1, state 4\n"
+                  "four is 8, traceback none\n2 4 6 from a generator\npending: OK\nrunning: BUSY\nterminated: 1\n")
 
 
 class Examples(Vocabularies):
