@@ -94,11 +94,11 @@ int ring_peek(struct child_page *page, struct frame *frame)
     size_t used;
     if (filled == 0)
         return UMBEL_BUSY;
-    if (filled > CHILD_RING_SIZE || filled % 16)
+    if (filled > CHILD_RING_SIZE || filled % 16 || head % 16)
         return UMBEL_PROTOCOL;
     memcpy(&size, page->ring + at, sizeof size);
-    if (size == 0) { /* a pad */
-        if (filled < to_end)
+    if (size == 0) { /* a pad; none begins at the front */
+        if (filled < to_end || at == 0)
             return UMBEL_PROTOCOL;
         atomic_store_explicit(&page->ring_head, head + to_end, memory_order_release);
         return ring_peek(page, frame);
@@ -113,6 +113,13 @@ void ring_release(struct child_page *page, const struct frame *frame)
     uint32_t head = atomic_load_explicit(&page->ring_head, memory_order_relaxed);
     uint32_t size = rounded(frame->payload.size + sizeof(struct frame_head));
     atomic_store_explicit(&page->ring_head, head + size, memory_order_release);
+}
+
+uint32_t ring_filled(const struct child_page *page)
+{
+    uint32_t head = atomic_load_explicit(&page->ring_head, memory_order_relaxed);
+    uint32_t filled = atomic_load(&page->ring_tail) - head;
+    return filled < CHILD_RING_SIZE ? filled : CHILD_RING_SIZE;
 }
 
 bool ring_empty(const struct child_page *page)

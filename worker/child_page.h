@@ -84,6 +84,8 @@ void ring_commit(struct child_page *page, size_t size);
  * ring_release. */
 int ring_peek(struct child_page *page, struct frame *frame);
 void ring_release(struct child_page *page, const struct frame *frame);
+/* Parent: bytes that are there now, pads included. */
+uint32_t ring_filled(const struct child_page *page);
 bool ring_empty(const struct child_page *page);
 
 /* ---- output lock ---- */

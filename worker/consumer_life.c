@@ -491,6 +491,8 @@ size_t consumer_drain(struct consumer *consumer)
         consumer->phase = PHASE_DRAINING;
     flow_stop(&consumer->flow);
     nested_flow_stop(&consumer->nested);
+    if (consumer->nest)
+        nest_consumes_no_more(consumer->nest);
     size_t count = hand_back_unstarted(consumer, every, 0);
     loop_mark(consumer->options.loop, &consumer->idle_hook);
     return count;

@@ -43,6 +43,8 @@ struct nest_guest *nest_enter(struct nest *nest, int fd);
 void nest_leave(struct nest_guest *guest);
 /* The nested queue of `queue` is consumed: what is meant for it can be published. */
 void nest_consumed(struct nest *nest, umbel_str queue);
+/* No further queue will be consumed here: what would have waited for one goes to the queue that was named. */
+void nest_consumes_no_more(struct nest *nest);
 /* Writes out what it has for at most `grace` seconds, closes, frees, calls `closed`. Every guest has left. */
 void nest_close(struct nest *nest, double grace, void (*closed)(void *self), void *self);
 

@@ -82,6 +82,12 @@ void nest_consumed(struct nest *nest, umbel_str queue)
     loop_mark(nest->loop, &nest->pump);
 }
 
+void nest_consumes_no_more(struct nest *nest)
+{
+    nest->settled = true;
+    loop_mark(nest->loop, &nest->pump);
+}
+
 /* UMBEL_OK; UMBEL_BROKER_AWAY: its queue is not there yet. */
 static int route(struct nest *nest, struct message *msg, int *flags)
 {
@@ -90,6 +96,8 @@ static int route(struct nest *nest, struct message *msg, int *flags)
         !registry_find(nest->options.registry, msg->task))
         return UMBEL_OK;
     struct nest_served *served = served_find(nest, base);
+    if (nest->settled && !(served && served->ready))
+        return UMBEL_OK;
     if (!served && !(served = served_new(nest, base)))
         return UMBEL_NO_MEMORY;
     if (!served->ready)

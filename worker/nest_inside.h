@@ -81,6 +81,7 @@ struct nest {
     struct nest_guest *guests;
     struct nest_roster roster;
     struct nest_served *served;
+    bool settled; /* no further queue will be consumed */
     struct nest_call *kept, **kept_last; /* wait for the broker, or for their queue */
     struct arena arena;                  /* of the call that is published */
     struct turn_hook pump;               /* tries those kept again */

@@ -27,7 +27,8 @@ struct nested_source {
 /* ---- the rule ---- */
 
 /* What is in hand and neither runs nor waits may not begin yet. A few of those are the price of having asked
- * ahead; the more there are, the slower more is asked for, since other workers could have them. */
+ * ahead; the more there are, the slower more is asked for, since other workers could have them. Every step is
+ * a consumer, of which there are few, so steps grow with what there is: a long chain of calls gets there too. */
 uint32_t nested_flow_decide(const struct nested_facts *facts, uint32_t credit, bool paused)
 {
     if (facts->in_hand < credit || facts->running >= facts->concurrency || credit >= CREDIT_MAX)
@@ -36,7 +37,7 @@ uint32_t nested_flow_decide(const struct nested_facts *facts, uint32_t credit, b
     uint32_t held = facts->in_hand > active ? facts->in_hand - active : 0;
     if (paused && held > 2 * (facts->waiting + facts->concurrency))
         return 0;
-    return facts->concurrency + held / 2;
+    return facts->concurrency + held / 2 + credit / 8;
 }
 
 /* ---- consumers ---- */

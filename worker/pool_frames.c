@@ -178,15 +178,21 @@ static void on_frame(struct slot *slot, const struct frame *frame)
     }
 }
 
+/* What was there when the look began. What a child adds meanwhile has its own bell: one that never stops
+ * talking does not keep the loop from everybody else, and not from its own time limit. */
 static void drain_ring(struct slot *slot)
 {
     struct frame frame;
     int code;
-    while (!slot->broken && !slot->large_due && (code = ring_peek(slot->page, &frame)) != UMBEL_BUSY) {
+    size_t size, left = ring_filled(slot->page);
+    while (left > 0 && !slot->broken && !slot->large_due &&
+           (code = ring_peek(slot->page, &frame)) != UMBEL_BUSY) {
         if (code) {
             break_off(slot);
             return;
         }
+        size = sizeof(struct frame_head) + frame.payload.size;
+        left -= size < left ? size : left;
         on_frame(slot, &frame);
         ring_release(slot->page, &frame);
     }

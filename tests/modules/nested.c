@@ -125,6 +125,18 @@ UMBEL_TASK(spread, "nested.spread")
     umbel_return(task, count);
 }
 
+/* As spread, but not at once. */
+UMBEL_TASK(late, "nested.late")
+{
+    double seconds;
+    const char *name;
+    int64_t argument;
+    if (umbel_args(task, &seconds, &name, &argument) || umbel_sleep(task, seconds))
+        return;
+    umbel_future_free(umbel_submit(umbel_task_client(task), name, UMBEL_ARGS(argument)));
+    umbel_return(task, 1);
+}
+
 /* Sleeps, and is there. */
 UMBEL_TASK(nap, "nested.nap")
 {

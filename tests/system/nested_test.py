@@ -50,6 +50,19 @@ class Nested:
     def test_coroutines_wait_without_a_cap(self):
         self.crew("-P", "coroutines", "-c", "1", "--max-waiting", "4")
 
+    def test_a_chain_is_as_long_as_may_wait(self):
+        self.worker("-P", "coroutines", "-c", "1")
+        self.assertEqual(self.value("nested.chain", (150,)), 151)
+
+    def test_what_is_called_during_a_warm_stop_is_not_lost(self):
+        worker = self.worker("-c", "1")
+        root = self.send("nested.late", (1.5, "nested.chain", 0))
+        worker.wait_for(r"Task nested.late\S+ received")
+        worker.popen.send_signal(signal.SIGTERM)
+        worker.popen.wait()
+        self.assertEqual(self.result(root).value, 1)
+        self.worker("-c", "1").wait_for(r"Task nested.chain\S+ succeeded")
+
     def test_several_slots_and_two_workers_share_the_work(self):
         workers = [self.worker("-c", "2"), self.worker("-c", "2")]
         self.assertEqual(self.value("nested.tree", (7,)), 128)

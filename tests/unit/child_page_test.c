@@ -146,6 +146,15 @@ Test(child_page, a_scribbled_ring_is_a_broken_protocol)
     cr_assert_eq(ring_peek(page, &frame), UMBEL_PROTOCOL, "more than fits");
     atomic_store(&page->ring_tail, 24);
     cr_assert_eq(ring_peek(page, &frame), UMBEL_PROTOCOL, "a crooked length");
+    const struct frame_head bell = {.size = sizeof bell, .version = FRAME_VERSION, .kind = FRAME_BELL};
+    memcpy(page->ring + 8, &bell, sizeof bell);
+    atomic_store(&page->ring_head, 8);
+    cr_assert_eq(ring_peek(page, &frame), UMBEL_PROTOCOL, "a crooked beginning");
+    atomic_store(&page->ring_head, 0);
+    lie.size = 0;
+    memcpy(page->ring, &lie, sizeof lie);
+    atomic_store(&page->ring_tail, CHILD_RING_SIZE);
+    cr_assert_eq(ring_peek(page, &frame), UMBEL_PROTOCOL, "nothing but a pad");
     free(page);
 }
 

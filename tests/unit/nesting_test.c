@@ -66,13 +66,23 @@ Test(nested_flow, more_is_asked_for_when_all_is_in_hand_and_a_lane_is_free)
         {{2, 1, 1, 1}, 2, false, 0, "the lane is busy"},
         {{2, 2, 0, 1}, 2, false, 1, "all of it waits"},
         {{2, 2, 0, 1}, 2, true, 1, "and that is no question of time"},
-        {{20, 2, 0, 1}, 20, false, 10, "most may not begin: the next may be among many"},
+        {{20, 2, 0, 1}, 20, false, 12, "most may not begin: the next may be among many"},
         {{20, 2, 0, 1}, 20, true, 0, "but not at once again"},
         {{5000, 2, 0, 1}, 5000, false, 0, "there is an end"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         cr_expect_eq(nested_flow_decide(&rows[i].facts, rows[i].credit, rows[i].paused), rows[i].more, "%s",
                      rows[i].why);
+}
+
+Test(nested_flow, a_chain_of_calls_gets_all_the_credit_there_is_in_few_steps)
+{
+    uint32_t credit = 2;
+    for (int consumers = 0; consumers < 64; consumers++) {
+        struct nested_facts facts = {credit, credit, 0, 1};
+        credit += nested_flow_decide(&facts, credit, true);
+    }
+    cr_assert_geq(credit, 2048);
 }
 
 /* ---- the board ---- */
