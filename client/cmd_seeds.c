@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,24 +147,13 @@ static void check_total(const struct seeds_score *serial, struct seeds_score *sc
              score->total, serial->total);
 }
 
-static double median(const double *times, size_t count)
-{
-    double sorted[SEEDS_TURNS];
-    for (size_t i = 0; i < count; i++) {
-        size_t at = i;
-        for (; at > 0 && sorted[at - 1] > times[i]; at--)
-            sorted[at] = sorted[at - 1];
-        sorted[at] = times[i];
-    }
-    return sorted[count / 2];
-}
-
-/* Runs one way once more; its time is then the median of those so far. What was skipped or failed stays so.
- */
-static void take_turn(struct session *session, size_t at, size_t way, size_t turn, double *times)
+/* Runs one way once more; the best time counts, for what else the machine does can only add to it. What was
+ * skipped or failed stays so. */
+static void take_turn(struct session *session, size_t at, size_t way, size_t turn)
 {
     const struct seeds_work *work = &session->works[at];
     struct seeds_score *scores = session->scores[at], *score = &scores[way];
+    double best = turn > 0 ? score->seconds : INFINITY;
     char doing[120];
     if (turn > 0 && !seeds_was_run(score))
         return;
@@ -172,8 +162,7 @@ static void take_turn(struct session *session, size_t at, size_t way, size_t tur
     seeds_run(work, &seeds_ways[way], &session->place, session->signals, score);
     console_progress(NULL);
     check_total(&scores[0], score);
-    times[turn] = score->seconds;
-    score->seconds = median(times, turn + 1);
+    score->seconds = fmin(score->seconds, best);
 }
 
 /* The code of the first way that failed. The ways take turns, so that a machine that slows down for a while
@@ -182,14 +171,13 @@ static int measure(struct session *session, size_t at)
 {
     const struct seeds_work *work = &session->works[at];
     struct seeds_score *scores = session->scores[at];
-    double times[SEEDS_WAYS][SEEDS_TURNS];
     int code = UMBEL_OK;
     printf("%s%s: %s\n\n  %-22s %10s %9s %9s\n", at ? "\n" : "", work->name, work->what, "", "time",
            "speed-up", "seeds'");
     fflush(stdout);
     for (size_t i = 0; i < work->turns * SEEDS_WAYS && code != UMBEL_CANCELLED; i++) {
         size_t turn = i / SEEDS_WAYS, way = i % SEEDS_WAYS;
-        take_turn(session, at, way, turn, times[way]);
+        take_turn(session, at, way, turn);
         if (turn + 1 == work->turns || scores[way].code == UMBEL_CANCELLED)
             print_row(work, scores, way);
         if (code == UMBEL_OK || scores[way].code == UMBEL_CANCELLED)

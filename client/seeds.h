@@ -26,7 +26,7 @@ struct seeds_work {
                 double *result); /* the same without Umbel: UMBEL_OK, UMBEL_SYSTEM (errno) */
     int64_t first, step;
     size_t calls;
-    size_t turns;        /* how often all ways are run, at most SEEDS_TURNS; the medians count */
+    size_t turns;        /* how often all ways are run; the best time of each counts */
     const double *seeds; /* for each way, the speed-up it is compared with */
     bool logarithmic;    /* how its chart is drawn */
 };

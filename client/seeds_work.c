@@ -164,6 +164,6 @@ void seeds_work_sums(struct seeds_work *work, size_t calls)
                                 .turns = SEEDS_TURNS,
                                 .seeds = seeds_cpu};
     snprintf(work->what, sizeof work->what,
-             "%zu sums over n = 100, 200, ... of 1/x + sqrt x + sin x + cos x; medians of %d turns", calls,
+             "%zu sums over n = 100, 200, ... of 1/x + sqrt x + sin x + cos x, best of %d turns", calls,
              SEEDS_TURNS);
 }
