@@ -16,7 +16,7 @@
 
 #define QUEUE "umbel.seeds"
 
-static const double READY = 15, PATIENCE = 300, GRACE = 5;
+static const double READY = 10, PATIENCE = 300, GRACE = 5;
 
 const struct seeds_way seeds_ways[SEEDS_WAYS] = {
     {"serial", SEEDS_SERIAL, NULL},
@@ -122,12 +122,16 @@ static _Noreturn void be_worker(const char *broker, const char *backend)
     _exit(umbel_main_with(&seeds_module, (int)(sizeof argv / sizeof *argv) - 1, argv));
 }
 
+/* A ping that is not answered is the worker's fault only when the broker can be reached. */
 static bool is_ready(umbel_client *client, struct seeds_score *score)
 {
     umbel_future *ping = umbel_submit(client, "umbel.ping", UMBEL_ARGS(), .queue = QUEUE, .expires = READY,
                                       .create_queue = true);
     int code = umbel_exception(ping, READY);
-    if (code != UMBEL_OK)
+    int reach = code == UMBEL_TIMEOUT ? umbel_client_wait(client, 0) : UMBEL_OK;
+    if (reach != UMBEL_OK)
+        fail(score, reach, umbel_client_error(client));
+    else if (code != UMBEL_OK)
         fail(score, code, umbel_error(ping));
     umbel_forget(ping);
     return code == UMBEL_OK;
