@@ -130,7 +130,7 @@ static bool is_ready(umbel_client *client, struct seeds_score *score)
     int code = umbel_exception(ping, READY);
     int reach = code == UMBEL_TIMEOUT ? umbel_client_wait(client, 0) : UMBEL_OK;
     if (reach != UMBEL_OK)
-        fail(score, reach, umbel_client_error(client));
+        fail(score, reach == UMBEL_TIMEOUT ? UMBEL_BROKER_AWAY : reach, umbel_client_error(client));
     else if (code != UMBEL_OK)
         fail(score, code, umbel_error(ping));
     umbel_forget(ping);
