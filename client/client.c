@@ -243,6 +243,10 @@ int umbel_client_dispatch(umbel_client *client)
 {
     if (!fork_mark_is_ours(&client->mark))
         return 0;
+    client_ref(client); /* what is called may close it */
     int ran = callbacks_dispatch(&client->callbacks);
-    return client->callbacks.fd >= 0 && client->opened ? ran + engine_run_timers(&client->engine) : ran;
+    if (client->callbacks.fd >= 0 && client->opened)
+        ran += engine_run_timers(&client->engine);
+    client_unref(client);
+    return ran;
 }

@@ -28,6 +28,8 @@ umbel_completed *umbel_as_completed(umbel_future *const *futures, size_t count, 
     completed->deadline = clock_mono() + seconds;
     if (completed->client)
         client_ref(completed->client);
+    if (completed->client && !fork_mark_is_ours(&completed->client->mark))
+        return completed; /* umbel_completed_next says so */
     for (size_t i = 0; i < count; i++) {
         if (futures[i])
             future_ref(futures[i]);
@@ -53,9 +55,11 @@ int umbel_completed_next(umbel_completed *completed, umbel_future **future)
     return UMBEL_OK;
 }
 
+/* In the child of a fork the futures' locks may be held by a thread that is not there: its copy is left
+ * alone. */
 void umbel_completed_free(umbel_completed *completed)
 {
-    if (!completed)
+    if (!completed || (completed->client && !fork_mark_is_ours(&completed->client->mark)))
         return;
     for (size_t i = 0; i < completed->count; i++) {
         waiter_gather_drop(&completed->nodes[i]);

@@ -14,7 +14,7 @@ static const double LAST_MOMENT = 0.05;
 
 /* ---- the loop's thread ---- */
 
-static void arm(struct engine *engine);
+static void arm(struct engine *engine, uint64_t least_ms);
 
 /* Timed calls run here, or where the application dispatches: then it is told once and looks for itself. */
 static void run_timers(struct engine *engine)
@@ -51,7 +51,7 @@ static void on_timer(uv_timer_t *timer)
     inbox_tick(&engine->inbox, now);
     outbox_tick(&engine->outbox, now);
     run_timers(engine);
-    arm(engine);
+    arm(engine, 1);
 }
 
 static uint64_t earlier(uint64_t one, uint64_t other)
@@ -59,7 +59,9 @@ static uint64_t earlier(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
-static void arm(struct engine *engine)
+/* Out of the timer's own call it must not be due at once: some versions of libuv would call it again and
+ * again before they look at anything else. */
+static void arm(struct engine *engine, uint64_t least_ms)
 {
     uint64_t due = earlier(inbox_due(&engine->inbox), outbox_due(&engine->outbox));
     due = earlier(due, timers_due_ms(engine));
@@ -67,7 +69,7 @@ static void arm(struct engine *engine)
         return; /* it rings in time, and looks again then */
     uint64_t now = loop_now(&engine->loop);
     engine->timer_at = due;
-    uv_timer_start(&engine->timer, on_timer, due > now ? due - now : 0, 0);
+    uv_timer_start(&engine->timer, on_timer, due > now + least_ms ? due - now : least_ms, 0);
 }
 
 static void on_turn(void *self)
@@ -78,7 +80,7 @@ static void on_turn(void *self)
     inbox_turn(&engine->inbox);
     if (atomic_load(&engine->drainers))
         engine_look_drained(engine);
-    arm(engine);
+    arm(engine, 0);
 }
 
 static void begin_stop(struct engine *engine);
@@ -241,7 +243,6 @@ static const struct backend_events backend_events = {
 static void end_turns(struct engine *engine)
 {
     inbox_close(&engine->inbox);
-    engine->backend = engine->inbox.backend = NULL;
     engine->transport = engine->outbox.transport = NULL;
     while (engine->turn.marked) {
         loop_unmark(&engine->loop, &engine->turn);
@@ -263,17 +264,22 @@ static void end_closed(void *self)
         end_turns(engine);
 }
 
-/* The count starts one too high, so that an end that closes at once is not taken for the last. */
+/* The count starts one too high, so that an end that closes at once is not taken for the last. The two need
+ * not close together, and between them nobody may reach the one that has gone: from here on the inbox has no
+ * backend. */
 static void close_ends(void *self)
 {
     struct engine *engine = self;
-    engine->open_ends = 1 + (engine->backend != NULL);
+    struct backend *backend = engine->backend;
+    engine->backend = engine->inbox.backend = NULL;
+    engine->inbox.closing = true;
+    engine->open_ends = 1 + (backend != NULL);
     if (engine->transport) {
         engine->open_ends++;
         engine->transport->ops->close(engine->transport, engine->grace, end_closed, engine);
     }
-    if (engine->backend)
-        engine->backend->ops->close(engine->backend, engine->grace, end_closed, engine);
+    if (backend)
+        backend->ops->close(backend, engine->grace, end_closed, engine);
     end_closed(engine);
 }
 

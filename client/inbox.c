@@ -398,6 +398,8 @@ static uint64_t earlier(uint64_t due, const struct link *list)
 
 uint64_t inbox_due(const struct inbox *inbox)
 {
+    if (!inbox->backend)
+        return UINT64_MAX;
     uint64_t due = earlier(is_to_be_read_again(inbox) ? inbox->unread_ms : UINT64_MAX, &inbox->slow);
     for (size_t i = 0; i < INBOX_FLOWS; i++)
         due = earlier(due, &inbox->flows[i].waiting);
@@ -420,15 +422,28 @@ static bool add_order(struct inbox *inbox, umbel_future *future, int order)
     return first;
 }
 
+/* Who cancelled it has made it done, who adopted it waits for it: both were too late for the background
+ * thread.
+ */
+static void end_late(struct inbox *inbox, umbel_future *future, int order)
+{
+    if (order & ORDER_ADOPT)
+        future_closed(future);
+    if (order & (ORDER_ADOPT | ORDER_CANCEL))
+        callbacks_take(inbox->callbacks, future, future_announce(future));
+}
+
 void inbox_order(struct inbox *inbox, umbel_future *future, int order)
 {
     pthread_mutex_lock(&inbox->lock);
-    bool wake = !inbox->closed && add_order(inbox, future, order);
+    bool closed = inbox->closed, wake = !closed && add_order(inbox, future, order);
     if (wake)
         waker_promise(inbox->waker);
     pthread_mutex_unlock(&inbox->lock);
     if (wake)
         waker_wake(inbox->waker);
+    if (closed)
+        end_late(inbox, future, order);
 }
 
 /* The end of a cancelled task is stored before it could have another, and told to all workers
@@ -485,6 +500,8 @@ static void carry_out(struct inbox *inbox, umbel_future *future, int orders)
 {
     if ((orders & ORDER_ADOPT) && !(orders & ORDER_RELEASE) && inbox->backend)
         enter(inbox, future, 0, 0); /* late at once: only its own channel can tell */
+    else if ((orders & ORDER_ADOPT) && inbox->closing && future_closed(future))
+        inbox_announce(inbox, future);
     if (orders & ORDER_CANCEL)
         cancel(inbox, future, (orders & ORDER_TERMINATE) != 0);
     if (orders & (ORDER_RELEASE | ORDER_FORGET))

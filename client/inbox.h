@@ -58,6 +58,7 @@ struct inbox {
     uint64_t batch;
     uint64_t channel_deadline_ms;
     bool channel_ready;
+    bool closing;       /* the backend was taken away: what is adopted now has no answer */
     bool keeps_revoked; /* cancelled ids are kept for workers that are not there yet */
     bool reachable;     /* the backend answers look-ups */
     bool unread;        /* some look-up had no answer */
@@ -77,8 +78,9 @@ void inbox_attach(struct inbox *inbox, struct backend *backend);
 
 /* ---- any thread ---- */
 
-/* Leaves an order (enum future_order) for the background thread, which gets a reference. After inbox_close:
- * nothing. */
+/* Leaves an order (enum future_order) for the background thread, which gets a reference. After inbox_close
+ * nobody carries it out: then one that is adopted is done with UMBEL_CLOSED, and announced here, as is one
+ * that is cancelled. */
 void inbox_order(struct inbox *inbox, umbel_future *future, int order);
 
 /* ---- background thread ---- */

@@ -153,10 +153,9 @@ static int pull_one(umbel_mapping *mapping)
 
 static void end_source(umbel_mapping *mapping, int code)
 {
+    int sent = mapping->chunk ? send_chunk(mapping) : UMBEL_OK;
     mapping->source.over = true;
-    if (code == UMBEL_EXHAUSTED)
-        code = mapping->chunk ? send_chunk(mapping) : UMBEL_OK;
-    mapping->failed = code;
+    mapping->failed = code == UMBEL_EXHAUSTED ? sent : code;
 }
 
 /* What hangs in a chunk that is not full counts too, else one that is larger than the window would never
@@ -174,10 +173,8 @@ static void fill(umbel_mapping *mapping)
 
 /* ---- reading ---- */
 
-static void free_entry(umbel_mapping *mapping, struct entry *entry)
+static void free_entry(struct entry *entry)
 {
-    if (mapping->options.unordered)
-        waiter_gather_drop(&entry->node);
     umbel_future_free(entry->future);
     free(entry);
 }
@@ -219,7 +216,7 @@ static int turn_to_next(umbel_mapping *mapping)
 {
     struct entry *entry = NULL;
     if (mapping->reading)
-        free_entry(mapping, mapping->reading);
+        free_entry(mapping->reading);
     mapping->reading = NULL;
     fill(mapping);
     if (!mapping->first)
@@ -301,19 +298,31 @@ const char *umbel_map_error(const umbel_mapping *mapping)
 
 /* ---- life ---- */
 
-/* What was not read is cancelled, as far as it has not begun. */
-void umbel_map_free(umbel_mapping *mapping)
+/* What was not read is cancelled, as far as it has not begun. An entry is freed when no other hangs any more:
+ * those that are ready form a list, to which one that still hangs would be added. */
+static void free_entries(umbel_mapping *mapping)
 {
-    if (!mapping)
-        return;
-    if (mapping->reading)
-        free_entry(mapping, mapping->reading);
+    for (struct entry *entry = mapping->first; entry; entry = entry->next) {
+        if (mapping->options.unordered)
+            waiter_gather_drop(&entry->node);
+        umbel_cancel_pending(entry->future);
+    }
     while (mapping->first) {
         struct entry *entry = mapping->first;
         mapping->first = entry->next;
-        umbel_cancel_pending(entry->future);
-        free_entry(mapping, entry);
+        free_entry(entry);
     }
+}
+
+/* In the child of a fork the futures' locks may be held by a thread that is not there: its copy is left
+ * alone. */
+void umbel_map_free(umbel_mapping *mapping)
+{
+    if (!mapping || !fork_mark_is_ours(&mapping->client->mark))
+        return;
+    if (mapping->reading)
+        free_entry(mapping->reading);
+    free_entries(mapping);
     waiter_gather_end(&mapping->waiter);
     umbel_chunk_free(mapping->chunk);
     umbel_value_free(mapping->source.list);

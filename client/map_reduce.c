@@ -1,6 +1,7 @@
 /* map_reduce.c: a tree of calls over a list. Each level is waited for as a whole; what fails ends it. */
 #include <stdlib.h>
 #include <umbel/executor.h>
+#include "client/client.h"
 #include "common/clock.h"
 
 /* The first that failed or is not done; NULL: all are well. */
@@ -45,10 +46,10 @@ static umbel_future *only(umbel_future **futures, size_t count, umbel_future **k
 static umbel_future *run(umbel_client *client, const char *reduce, umbel_future **futures, size_t count,
                          double timeout, const umbel_submit_options *options)
 {
-    double deadline = clock_mono() + timeout;
+    double deadline = clock_mono() + client_timeout(client, timeout);
     for (;;) {
         double left = deadline - clock_mono();
-        umbel_wait(futures, count, UMBEL_FIRST_EXCEPTION, timeout < 0 ? -1 : left > 0 ? left : 0);
+        umbel_wait(futures, count, UMBEL_FIRST_EXCEPTION, left > 0 ? left : 0);
         umbel_future **bad = find_bad(futures, count);
         if (bad)
             return only(futures, count, bad);

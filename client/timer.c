@@ -28,7 +28,7 @@ static umbel_timer enter(umbel_client *client, double when, int priority, void (
     if (isnan(when) || when > WHEN_MAX || !call)
         return refuse(client, UMBEL_BAD_ARGUMENT,
                       "a timed call needs a function and a time that is a number");
-    struct timed what = {.when = when, .priority = priority, .call = call, .arg = arg};
+    struct timed what = {.when = fmax(when, 0), .priority = priority, .call = call, .arg = arg};
     umbel_timer timer = timers_add(&client->engine.timers, &what, &code);
     return timer ? timer : refuse(client, code, umbel_strerror(code));
 }
@@ -54,7 +54,8 @@ umbel_timer umbel_enter(umbel_client *client, double seconds, int priority, void
     return enter(client, clock_mono() + seconds, priority, call, arg);
 }
 
-umbel_timer umbel_enter_at(umbel_client *client, double when, int priority, void (*call)(void *arg), void *arg)
+umbel_timer umbel_enter_at(umbel_client *client, double when, int priority, void (*call)(void *arg),
+                           void *arg)
 {
     return enter(client, when, priority, call, arg);
 }
