@@ -33,8 +33,8 @@ function body(text, file,    lines, count, i, example) {
 function first_sentence(text,    at) {
     sub(/\n *\n.*$/, "", text)
     gsub(/\n/, " ", text)
-    at = match(text, /[.;:](  *[A-Z*`]| *$)/)
-    if (at) text = substr(text, 1, at - 1)
+    at = match(text, /(\.( |$)|[;:] )/)
+    if (at > 4) text = substr(text, 1, at - 1)
     sub(/[.;:, ]+$/, "", text)
     return text
 }
@@ -52,6 +52,21 @@ function errors(text, file,    word, some) {
         some[word] = 1
         print ".TP\n.B " escaped(word) "\n" escaped(meaning[word]) > file
     }
+    delete some
+}
+
+# The structs of options that the functions of a page take, with what is said of each member.
+function structs(n, file,    i, name, lines, count, j, some) {
+    for (i = 1; i <= page_size[n]; i++)
+        for (name in struct_text) {
+            if (!(page[n, i] ~ (name " \\*")) || (name in some)) continue
+            if (!some[0]++) print ".SH STRUCTS" > file
+            some[name] = 1
+            print ".EX" > file
+            count = split(struct_text[name], lines, "\n")
+            for (j = 1; j < count; j++) print escaped(lines[j]) > file
+            print ".EE" > file
+        }
     delete some
 }
 
@@ -124,6 +139,12 @@ FNR == 1 {
     sub(/".*$/, "", line)
     meaning["UMBEL_" word] = line
 }
+/^typedef struct umbel_[a-z_]*(options|end) \{/ { struct = $3; struct_text[struct] = "" }
+struct != "" {
+    struct_text[struct] = struct_text[struct] $0 "\n"
+    if (/^}/) struct = ""
+    next
+}
 /^#define umbel_[a-z_]+\(/ {
     word = substr($0, 9)
     sub(/\).*$/, ")", word)
@@ -186,6 +207,7 @@ function write_page(n,    i, name, first, file, short, names) {
             print "They take the options as designated initialisers, and any type of value." > file
             break
         }
+    structs(n, file)
     errors(page_text[n], file)
     print ".SH SEE ALSO\n.BR umbel\\-" page_topic[n] " (7)," > file
     print ".BR umbel (1)" > file

@@ -77,7 +77,7 @@ UMBEL_BEGIN
 
 /* ---- client --------------------------------------------------------------------------------------------------- */
 
-/* A client. Returns at once and connects in the background; NULL only when memory is out. With URLs that cannot be
+/* Opens a client. Returns at once and connects in the background; NULL only when memory is out. With URLs that cannot be
  * used, every call answers UMBEL_BAD_URL and umbel_client_error says what is wrong with which. */
 UMBEL_API umbel_client *umbel_connect(const char *broker, const char *backend);
 UMBEL_API umbel_client *umbel_connect_with(const umbel_client_options *options);
@@ -125,8 +125,8 @@ UMBEL_API bool umbel_done(umbel_future *future); /* has it ended, or will it nev
 UMBEL_API umbel_state umbel_future_state(umbel_future *future); /* how far it is, as far as is known here */
 UMBEL_API int umbel_future_code(umbel_future *future); /* what went wrong; UMBEL_OK while nothing failed */
 UMBEL_API const char *umbel_future_id(umbel_future *future); /* the task's id; borrowed from the future */
-/* One sentence: what happened, to which task, what to do. "" while nothing failed. Borrowed from the future; what
- * umbel_get just answered on this thread (a timeout, a result that does not fit) only until its next call. */
+/* What went wrong, in one sentence: what happened, to which task, what to do. "" while nothing failed. Borrowed from the
+ * future; what umbel_get just answered on this thread (a timeout, a result that does not fit) only until its next call. */
 UMBEL_API const char *umbel_error(umbel_future *future);
 UMBEL_API const char *umbel_error_type(umbel_future *future);    /* its exception's type: "ValueError"; NULL when it did not fail */
 UMBEL_API const char *umbel_error_message(umbel_future *future); /* its exception's first argument as text; NULL likewise */

@@ -122,7 +122,7 @@ UMBEL_API void umbel_channel_free(umbel_channel *channel);
 UMBEL_API int umbel_channel_send(umbel_task *task, umbel_channel *channel, const void *item, double timeout);
 /* Waits for an item. UMBEL_CLOSED: it is closed, and all that was sent has been received. */
 UMBEL_API int umbel_channel_receive(umbel_task *task, umbel_channel *channel, void *item, double timeout);
-/* No more items: waiting senders and receivers are told UMBEL_CLOSED. */
+/* Closes it for more items: waiting senders and receivers are told UMBEL_CLOSED. */
 UMBEL_API void umbel_channel_close(umbel_channel *channel);
 
 /* A flag to wait for. */
@@ -133,7 +133,7 @@ UMBEL_API void umbel_event_clear(umbel_event *event); /* lowers the flag */
 /* Waits until the flag is up; not at all when it is. UMBEL_OK, UMBEL_TIMEOUT. */
 UMBEL_API int umbel_event_wait(umbel_task *task, umbel_event *event, double timeout);
 
-/* `count` may be inside at once. */
+/* A semaphore: `count` may be inside at once; who comes then waits until one has left. */
 UMBEL_API umbel_semaphore *umbel_semaphore_new(size_t count);
 UMBEL_API void umbel_semaphore_free(umbel_semaphore *semaphore);
 UMBEL_API int umbel_semaphore_acquire(umbel_task *task, umbel_semaphore *semaphore, double timeout);

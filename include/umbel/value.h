@@ -37,7 +37,7 @@ UMBEL_BEGIN
 
 /* NULL reads as UMBEL_NULL, so a missing map entry can be passed on. */
 UMBEL_API umbel_kind umbel_value_kind(const umbel_value *value);
-/* UMBEL_OK, or UMBEL_BAD_TYPE and *out untouched. `umbel_value_double` also takes an integer. */
+/* Reads a value of that kind. UMBEL_OK, or UMBEL_BAD_TYPE and *out untouched. `umbel_value_double` also takes an integer. */
 UMBEL_API int umbel_value_bool(const umbel_value *value, bool *out);
 UMBEL_API int umbel_value_int(const umbel_value *value, int64_t *out);
 UMBEL_API int umbel_value_double(const umbel_value *value, double *out);
