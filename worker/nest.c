@@ -198,6 +198,7 @@ static void free_nest(struct nest *nest)
     void *self = nest->closed_self;
     loop_unmark(nest->loop, &nest->pump);
     nest_call_fini(nest);
+    guest_forget_questions(nest);
     nest_roster_fini(&nest->roster);
     arena_fini(&nest->arena);
     free(nest->broker_url);

@@ -53,36 +53,62 @@ void guest_pace(struct nest_guest *guest)
 
 /* ---- questions to the backend ---- */
 
+static struct nest_question **list_of(const struct nest_question *question)
+{
+    return question->guest ? &question->guest->questions : &question->nest->orphans;
+}
+
+static void link_question(struct nest_question *question)
+{
+    struct nest_question **list = list_of(question);
+    question->prev = NULL;
+    question->next = *list;
+    if (*list)
+        (*list)->prev = question;
+    *list = question;
+}
+
+static void unlink_question(struct nest_question *question)
+{
+    *(question->prev ? &question->prev->next : list_of(question)) = question->next;
+    if (question->next)
+        question->next->prev = question->prev;
+}
+
 static struct nest_question *question_new(struct nest_guest *guest, uint64_t token, size_t answers)
 {
     struct nest_question *question = calloc(1, sizeof *question);
     if (!question)
         return NULL;
     *question =
-        (struct nest_question){.guest = guest, .next = guest->questions, .token = token, .answers = answers};
-    if (question->next)
-        question->next->prev = question;
-    guest->questions = question;
+        (struct nest_question){.nest = guest->nest, .guest = guest, .token = token, .answers = answers};
+    link_question(question);
     return question;
 }
 
+/* The answer may still come. */
 static void leave_guest(struct nest_question *question)
 {
-    struct nest_guest *guest = question->guest;
-    if (!guest)
-        return;
-    *(question->prev ? &question->prev->next : &guest->questions) = question->next;
-    if (question->next)
-        question->next->prev = question->prev;
+    unlink_question(question);
     question->guest = NULL;
+    link_question(question);
 }
 
 static void answered(struct nest_question *question)
 {
     if (--question->answers > 0)
         return;
-    leave_guest(question);
+    unlink_question(question);
     free(question);
+}
+
+void guest_forget_questions(struct nest *nest)
+{
+    while (nest->orphans) {
+        struct nest_question *question = nest->orphans;
+        unlink_question(question);
+        free(question);
+    }
 }
 
 void guest_tell_found(struct nest_question *question, int code, umbel_str id, umbel_str payload)

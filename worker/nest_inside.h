@@ -46,8 +46,9 @@ struct nest_call {
 
 /* A question that the backend answers. */
 struct nest_question {
-    struct nest_guest *guest;
-    struct nest_question *next, *prev; /* of the guest */
+    struct nest *nest;
+    struct nest_guest *guest;          /* NULL: it has left */
+    struct nest_question *next, *prev; /* of the guest, or of those whose guest has left */
     uint64_t token;
     size_t answers; /* still to come */
 };
@@ -79,6 +80,7 @@ struct nest {
     char channel[48]; /* where results are published for us */
     bool hears;       /* the channel is subscribed */
     struct nest_guest *guests;
+    struct nest_question *orphans; /* their guests have left */
     struct nest_roster roster;
     struct nest_served *served;
     bool settled; /* no further queue will be consumed */
@@ -110,6 +112,8 @@ void guest_tell_found(struct nest_question *question, int code, umbel_str id, um
 void guest_tell_parts(struct nest_question *question, int code, umbel_str id, const umbel_str *payloads,
                       size_t count);
 void guest_tell_subscribed(struct nest_question *question);
+/* The backend is closed: what it left unanswered is. Every guest has left. */
+void guest_forget_questions(struct nest *nest);
 /* Read it, or not, as its calls are taken. */
 void guest_pace(struct nest_guest *guest);
 

@@ -28,7 +28,8 @@ struct nested_source {
 
 /* What is in hand and neither runs nor waits may not begin yet. A few of those are the price of having asked
  * ahead; the more there are, the slower more is asked for, since other workers could have them. Every step is
- * a consumer, of which there are few, so steps grow with what there is: a long chain of calls gets there too. */
+ * a consumer, of which there are few, so steps grow with what there is: a long chain of calls gets there too.
+ */
 uint32_t nested_flow_decide(const struct nested_facts *facts, uint32_t credit, bool paused)
 {
     if (facts->in_hand < credit || facts->running >= facts->concurrency || credit >= CREDIT_MAX)

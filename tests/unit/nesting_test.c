@@ -1,8 +1,11 @@
 /* nesting_test.c: where calls of tasks go, how much is asked for of them, what travels on the line. */
 #include <criterion/criterion.h>
-#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "broker/parent_wire.h"
 #include "common/str.h"
+#include "worker/nest.h"
+#include <string.h>
 #include "worker/nest_roster.h"
 #include "worker/nest_route.h"
 #include "worker/nested_flow.h"
@@ -83,6 +86,51 @@ Test(nested_flow, a_chain_of_calls_gets_all_the_credit_there_is_in_few_steps)
         credit += nested_flow_decide(&facts, credit, true);
     }
     cr_assert_geq(credit, 2048);
+}
+
+/* ---- the nest ---- */
+
+static bool serves_nothing(void *self, umbel_str queue)
+{
+    (void)self, (void)queue;
+    return false;
+}
+
+static void closed(void *self)
+{
+    *(bool *)self = true;
+}
+
+/* The backend owes an answer that nobody waits for any more; the leak checker says whether it was let go. */
+Test(nest, a_line_that_left_before_its_answer_leaves_nothing_behind)
+{
+    static const struct nest_events events = {.serves = serves_nothing};
+    struct nest_options options = {
+        .broker = "memory://nest-left", .backend = "memory://nest-left", .worker_name = "w"};
+    struct loop loop;
+    struct nest *nest;
+    struct buffer out;
+    bool done = false;
+    int ends[2];
+    cr_assert_eq(loop_init(&loop), UMBEL_OK);
+    cr_assert_eq(nest_new(&nest, &loop, &options, &events, NULL), UMBEL_OK);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    struct nest_guest *guest = nest_enter(nest, ends[0]);
+    cr_assert(guest);
+    buffer_init(&out, 4096);
+    size_t opened = parent_frame_open(&out, &(struct parent_frame){.kind = PARENT_WATCH, .token = 1});
+    parent_put_text(&out, STR("an-id"));
+    parent_frame_close(&out, opened);
+    cr_assert_eq(send(ends[1], buffer_head(&out), buffer_length(&out), 0), (ssize_t)buffer_length(&out));
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    nest_leave(guest);
+    nest_close(nest, 0, closed, &done);
+    for (int i = 0; i < 1000 && !done; i++)
+        uv_run(&loop.uv, UV_RUN_ONCE);
+    cr_assert(done);
+    loop_fini(&loop);
+    buffer_fini(&out);
+    close(ends[1]);
 }
 
 /* ---- the board ---- */
