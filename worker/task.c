@@ -52,6 +52,7 @@ void task_reset(struct umbel_task *task)
     task->id = task->root_id = task->parent_id = task->queue = NULL;
     task->parts = 0;
     task->called = 0;
+    task->waits = 0;
     task->settled = task->saw_cancel = false;
     task->outcome = (struct outcome){0};
 }

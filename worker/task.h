@@ -65,6 +65,7 @@ struct umbel_task {
 
     uint32_t parts;  /* of its result given so far */
     uint64_t called; /* a mark behind what it called last (task_client.h); 0: nothing */
+    uint32_t waits;  /* of its coroutines, those that wait for what they called */
     bool settled;    /* the first outcome was given */
     bool saw_cancel;
     struct outcome outcome;

@@ -37,18 +37,25 @@ static void called(void *self, uint64_t mark)
         task->called = mark;
 }
 
+/* A task's coroutines may wait at once, on one thread: the slot is lent from the first that waits until none
+ * does. */
 static int wait_begin(void *self)
 {
     const struct task_client *tc = self;
     struct umbel_task *task = task_self();
-    return task && tc->lender ? tc->lender->lend(tc->lender->self, task) : UMBEL_OK;
+    if (!task || !tc->lender || task->waits++ > 0)
+        return UMBEL_OK;
+    int code = tc->lender->lend(tc->lender->self, task);
+    if (code)
+        task->waits--;
+    return code;
 }
 
 static void wait_end(void *self)
 {
     const struct task_client *tc = self;
     struct umbel_task *task = task_self();
-    if (task && tc->lender)
+    if (task && tc->lender && --task->waits == 0)
         tc->lender->back(tc->lender->self, task);
 }
 

@@ -137,6 +137,30 @@ UMBEL_TASK(late, "nested.late")
     umbel_return(task, 1);
 }
 
+static int nap_elsewhere(umbel_task *task, void *argument)
+{
+    double *seconds = argument;
+    umbel_future *nap = umbel_submit(umbel_task_client(task), "nested.nap", UMBEL_ARGS(*seconds));
+    int64_t pid;
+    int code = umbel_get(nap, 8, &pid);
+    umbel_future_free(nap);
+    return code;
+}
+
+/* Four coroutines of one task wait, each for a call of its own. */
+UMBEL_TASK(pair, "nested.pair")
+{
+    double seconds[] = {0.5, 0.5, 0.5, 0.5};
+    int codes[4] = {-1, -1, -1, -1};
+    umbel_coroutine *all[4];
+    for (int i = 0; i < 4; i++)
+        all[i] = umbel_spawn(task, nap_elsewhere, &seconds[i]);
+    for (int i = 0; i < 4; i++)
+        if (umbel_join(task, all[i], -1, &codes[i]) || codes[i])
+            umbel_fail(task, "TimeoutError", "call %d: %s", i, umbel_code_name(codes[i]));
+    umbel_return(task, codes[0] + codes[3]);
+}
+
 /* Sleeps, and is there. */
 UMBEL_TASK(nap, "nested.nap")
 {

@@ -63,6 +63,13 @@ class Nested:
         self.assertEqual(self.result(root).value, 1)
         self.worker("-c", "1").wait_for(r"Task nested.chain\S+ succeeded")
 
+    def test_coroutines_of_one_task_wait_at_once(self):
+        for pool in ("prefork", "threads", "coroutines", "solo"):
+            with self.subTest(pool=pool):
+                worker = self.worker("-P", pool, *(() if pool == "solo" else ("-c", "1")))
+                self.assertEqual(self.value("nested.pair"), 0)
+                worker.end()
+
     def test_several_slots_and_two_workers_share_the_work(self):
         workers = [self.worker("-c", "2"), self.worker("-c", "2")]
         self.assertEqual(self.value("nested.tree", (7,)), 128)
