@@ -157,6 +157,8 @@ void local_free(struct local *local)
 {
     if (!local)
         return;
+    if (local->registry && registry_is_kept(local->registry))
+        return; /* a task left behind still has its name */
     fork_server_stop(local->fork_server);
     registry_free(local->registry);
     log_sink_close(&local->sink);

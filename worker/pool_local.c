@@ -343,6 +343,10 @@ static void pool_free(struct pool *base)
     local_deliver(pool);
     loop_unmark(pool->loop, &pool->turn);
     pool->leaks = !crew_close(pool->crew, pool->left_behind ? 0 : CLOSE_SECONDS);
+    if (pool->leaks) {
+        task_client_keep(&pool->client);
+        registry_keep((struct registry *)(uintptr_t)pool->options.registry);
+    }
     go_deaf(pool);
     if (!pool->leaks)
         local_discard(pool);

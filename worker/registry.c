@@ -18,6 +18,7 @@ struct registry {
     size_t hook_count;
     void **libraries;
     size_t library_count;
+    bool kept;
 };
 
 struct registry *registry_new(void)
@@ -25,9 +26,19 @@ struct registry *registry_new(void)
     return calloc(1, sizeof(struct registry));
 }
 
+void registry_keep(struct registry *registry)
+{
+    registry->kept = true;
+}
+
+bool registry_is_kept(const struct registry *registry)
+{
+    return registry->kept;
+}
+
 void registry_free(struct registry *registry)
 {
-    if (!registry)
+    if (!registry || registry->kept)
         return;
     for (size_t i = 0; i < registry->task_count; i++)
         free(registry->tasks[i]);

@@ -10,6 +10,10 @@ struct registry;
 
 struct registry *registry_new(void);
 void registry_free(struct registry *registry);
+/* A task of this process is left behind and uses it for as long as the process lives: it is not freed, nor
+ * should be what the pool was told of beside it. */
+void registry_keep(struct registry *registry);
+bool registry_is_kept(const struct registry *registry);
 /* Adds all tasks and hooks of a table (checked: magic, ABI, names, sizes). UMBEL_OK, UMBEL_BAD_MODULE,
  * UMBEL_CONFLICT (two tasks of one name), with one sentence in `why`. */
 int registry_add(struct registry *registry, const umbel_module_table *module, const char *from,

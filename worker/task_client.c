@@ -131,6 +131,12 @@ void task_client_settle(struct task_client *tc, struct umbel_task *task)
     task->called = 0;
 }
 
+void task_client_keep(struct task_client *tc)
+{
+    if (tc->client)
+        client_ref(tc->client);
+}
+
 void task_client_fini(struct task_client *tc, double seconds)
 {
     if (tc->client && tc->owned)

@@ -34,6 +34,9 @@ void task_client_borrow(struct task_client *tc, umbel_client *client, const stru
  * minute has passed. Free when nothing was called. */
 void task_client_settle(struct task_client *tc, struct umbel_task *task);
 /* Closes the client; what is unconfirmed gets `seconds`. */
+/* A task in this process is left behind and may use the client for as long as the process lives: its memory
+ * stays, and every call answers UMBEL_CLOSED once it is closed. */
+void task_client_keep(struct task_client *tc);
 void task_client_fini(struct task_client *tc, double seconds);
 
 #endif

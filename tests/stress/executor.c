@@ -42,6 +42,19 @@ static void count_up(umbel_task *task)
     umbel_return(task, 20);
 }
 
+static atomic_bool stubborn_go, stubborn_over;
+
+/* It does not look whether it is wanted, and afterwards calls as a task may. */
+static void stubborn(umbel_task *task)
+{
+    while (!atomic_load(&stubborn_go))
+        usleep(1000);
+    umbel_future *future = umbel_submit_call(umbel_task_client(task), square, UMBEL_ARGS(3));
+    CHECK(umbel_get(future, 0.2, NULL) == UMBEL_CLOSED);
+    umbel_future_free(future);
+    atomic_store(&stubborn_over, true);
+}
+
 /* ---- orders given while the client closes ---- */
 
 enum { ORDERERS = 3, HELD = 64 };
@@ -160,6 +173,22 @@ static void a_cancel_in_the_last_moment_wakes_who_waits(void)
         CHECK(atomic_load(&told) == round + 1);
         umbel_future_free(future);
     }
+}
+
+/* ---- a task that outlives its executor ---- */
+
+static void a_task_left_behind_finds_its_client_closed(void)
+{
+    umbel_client *client = umbel_connect("memory://?pool=threads&concurrency=2", NULL);
+    umbel_future *future = umbel_submit_call(client, stubborn, UMBEL_ARGS());
+    for (int tries = 0; tries < 5000 && !umbel_running(future); tries++)
+        usleep(1000);
+    umbel_future_free(future);
+    umbel_close(client, 0.1);
+    atomic_store(&stubborn_go, true);
+    for (int tries = 0; tries < 10000 && !atomic_load(&stubborn_over); tries++)
+        usleep(1000);
+    CHECK(atomic_load(&stubborn_over));
 }
 
 /* ---- everything at once, then the end ---- */
@@ -476,6 +505,7 @@ static const struct scene {
 } scenes[] = {
     {"orders", orders_reach_no_backend_that_is_closed},
     {"last", a_cancel_in_the_last_moment_wakes_who_waits},
+    {"behind", a_task_left_behind_finds_its_client_closed},
     {"everything", everything_at_once_and_then_the_end},
     {"thousand", executors_leave_nothing},
     {"dispatch", a_dispatched_callback_may_close_its_client},
