@@ -103,7 +103,12 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 
 static void remove_folder(const struct seeds_place *place)
 {
-    nftw(place->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    for (int turn = 0; turn < 40; turn++) { /* the last file of a worker that was ended may come behind us */
+        nftw(place->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        if (access(place->folder, F_OK))
+            return;
+        usleep(50000);
+    }
 }
 
 static bool speaks_amqp(const char *url)
