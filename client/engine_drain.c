@@ -2,12 +2,9 @@
  *
  * Outstanding is what is in the outbox or the inbox, and with a worker of our own also what was given to it
  * and nobody waits for. A worker elsewhere is only asked for results. */
-#include <math.h>
 #include "client/engine.h"
 #include "client/waiter.h"
 #include "common/clock.h"
-
-static const double DRAIN_LOOK = 0.25;
 
 void engine_carry_out_cancels(struct engine *engine)
 {
@@ -19,6 +16,8 @@ void engine_carry_out_cancels(struct engine *engine)
         loop_mark(&engine->loop, &engine->turn);
     if (which == CANCEL_NOTHING)
         return;
+    outbox_take(&engine->outbox); /* what was submitted before the wish, but after this turn had looked */
+    inbox_take_orders(&engine->inbox);
     outbox_cancel_unsent(&engine->outbox);
     inbox_cancel_all(&engine->inbox, which == CANCEL_ALL);
     loop_mark(&engine->loop, &engine->turn);
@@ -53,18 +52,6 @@ void engine_cancel(struct engine *engine, enum engine_cancels which)
         waker_wake(&engine->waker);
 }
 
-/* True: it is over. */
-static bool await_drained(struct engine *engine, uint64_t before, double until)
-{
-    bool time_left = true;
-    pthread_mutex_lock(&engine->lock);
-    while (engine->drained == before && !engine->ended && time_left)
-        time_left = waiter_cond_wait(&engine->changed, &engine->lock, until);
-    bool over = engine->drained != before || engine->ended;
-    pthread_mutex_unlock(&engine->lock);
-    return over;
-}
-
 int engine_drain(struct engine *engine, double seconds)
 {
     double deadline = clock_mono() + seconds;
@@ -75,13 +62,10 @@ int engine_drain(struct engine *engine, double seconds)
     pthread_mutex_lock(&engine->lock);
     uint64_t before = engine->drained;
     pthread_mutex_unlock(&engine->lock);
-    while (
-        time_left) { /* the net: it is looked at again now and then, whatever told of a change or did not */
-        engine_cancel(engine, CANCEL_NOTHING); /* it only wakes */
-        bool over = await_drained(engine, before, fmin(deadline, clock_mono() + DRAIN_LOOK));
-        time_left = !over && clock_mono() < deadline;
-    }
+    engine_cancel(engine, CANCEL_NOTHING); /* it only wakes */
     pthread_mutex_lock(&engine->lock);
+    while (engine->drained == before && !engine->ended && time_left)
+        time_left = waiter_cond_wait(&engine->changed, &engine->lock, deadline);
     int code = engine->drained != before || engine->ended ? UMBEL_OK : UMBEL_TIMEOUT;
     pthread_mutex_unlock(&engine->lock);
     atomic_fetch_sub(&engine->drainers, 1);
