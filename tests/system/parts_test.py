@@ -89,7 +89,8 @@ class Parts:
         self.assertEqual(answer.value, 3000)
         with open("/proc/%d/status" % worker.pid) as f:
             peak = next(int(line.split()[1]) for line in f if line.startswith("VmHWM"))
-        self.assertLess(peak, 60 * 1024, "60 MB went through a worker that peaked at %d KiB" % peak)
+        most = (60 if "san" not in BUILD else 160) * 1024  # a sanitizer keeps what was freed for a while
+        self.assertLess(peak, most, "60 MB went through a worker that peaked at %d KiB" % peak)
 
     def test_a_part_of_any_size_up_to_a_mebibyte(self):
         self.worker("-c", "1")
