@@ -190,6 +190,8 @@ void crew_watch(struct slot *slot)
     slot_drain(slot);
     while (slot->state == SLOT_READY && !watch_jobs(slot, &running))
         ;
+    if (watch_deaf(slot, running > 0))
+        return;
     size_t over = slot->state == SLOT_READY ? watch_memory_over(slot) : 0;
     if (over)
         judge_memory(slot, running, over);

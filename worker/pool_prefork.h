@@ -113,6 +113,8 @@ struct slot {
     char hook_why[208]; /* why it never became ready */
     size_t memory_peak;
     uint64_t sampled_at; /* loop ms of the last look at its memory */
+    uint64_t deaf_since; /* loop ms since which it has jobs and has begun none but `deaf_number` */
+    uint32_t deaf_number;
     struct output *out[2];
     uint32_t lines, dropped; /* of the current second */
     uint64_t lines_since;
@@ -276,10 +278,14 @@ void watch_within(struct prefork *pool, uint64_t ms);
 /* A job was given to this slot. */
 void watch_slot(struct slot *slot);
 void watch_on_tick(uv_timer_t *timer);
+/* Does it begin nothing of what it was given, although nothing runs there (`runs`)? Then all of it goes to
+ * others, and it is killed: true. */
+bool watch_deaf(struct slot *slot, bool runs);
 #define WATCH_QUICK_MS 2  /* jobs wait behind others */
 #define WATCH_CLOSE_MS 10 /* something has begun that was not told yet */
 #define WATCH_LIMIT_MS 20 /* limits and kills that are due */
 #define WATCH_MEMORY_MS 100
+#define WATCH_DEAF_MS 2000 /* an idle child begins what it is given in far less */
 #define WATCH_SHORT_NS 10000000u /* a job that ran less has not filled the memory */
 static inline bool watch_passed(double limit, uint64_t ran_ns)
 {

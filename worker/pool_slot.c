@@ -52,6 +52,8 @@ void slot_give(struct slot *slot, struct note *note)
     note->number = slot->next_number++;
     if (note->number == 0) /* they wrap, and 0 is none */
         note->number = slot->next_number++;
+    if (slot->jobs.count == 0)
+        slot->deaf_since = loop_now(slot->pool->loop);
     note_push(&slot->jobs, note);
     slot->pool->occupied += slot->jobs.count <= slot->pool->width;
     if (slot->pool->crew)

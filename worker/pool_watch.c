@@ -82,6 +82,22 @@ static void watch_time(struct slot *slot, struct note *note, uint64_t ran)
     }
 }
 
+/* Stopped while it was idle (a debugger, a frozen group), it would keep for ever what it was given next. */
+bool watch_deaf(struct slot *slot, bool runs)
+{
+    uint64_t now = loop_now(slot->pool->loop);
+    uint32_t started = page_started(slot->page, NULL);
+    if (runs || slot->jobs.count == 0 || slot->deaf_number != started || slot->state != SLOT_READY) {
+        slot->deaf_number = started;
+        slot->deaf_since = now;
+        return false;
+    }
+    if (now - slot->deaf_since < WATCH_DEAF_MS || slot_take_back(slot))
+        return false;
+    slot_kill(slot, "it did not begin what it was given");
+    return true;
+}
+
 static void watch_one(struct slot *slot)
 {
     uint64_t since = 0, ran = 0;
@@ -95,7 +111,7 @@ static void watch_one(struct slot *slot)
         slot_tell_started(slot, note);
         watch_time(slot, note, ran);
     }
-    if (slot->state == SLOT_READY && watch_memory_over(slot))
+    if (!watch_deaf(slot, note != NULL) && slot->state == SLOT_READY && watch_memory_over(slot))
         judge_memory(slot, note, ran);
 }
 

@@ -510,6 +510,22 @@ OVER_CHILDREN(a_stopped_child_ends_at_its_hard_limit)
     rig_close(rig);
 }
 
+OVER_CHILDREN(a_child_that_is_stopped_while_it_is_idle_keeps_nothing)
+{
+    struct rig *rig = rig_open(pool, NULL);
+    struct rig_job job;
+    struct pool_stats stats;
+    assert_next_runs(rig);
+    rig->pool->ops->stats(rig->pool, &stats);
+    for (int i = 0; i < stats.pid_count; i++)
+        kill(stats.pids[i], SIGSTOP);
+    rig_make(rig, &job, "noop", "[[], {}, {}]");
+    cr_assert_eq(rig->pool->ops->dispatch(rig->pool, &job.job), UMBEL_OK);
+    cr_assert(rig_wait_job(rig, &job, 10));
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS);
+    rig_close(rig);
+}
+
 OVER_ALL(a_soft_limit_ends_a_sleep)
 {
     struct rig *rig = rig_open(pool, NULL);
