@@ -129,7 +129,7 @@ UMBEL_TASK(leave, "exit")
     exit(0);
 }
 
-static volatile int sink;
+static volatile unsigned sink;
 
 __attribute__((noinline)) static int deeper(int n)
 {
@@ -143,7 +143,7 @@ __attribute__((noinline)) static int deeper(int n)
 UMBEL_TASK(overflow, "overflow")
 {
     (void)task;
-    sink = deeper(0);
+    sink = (unsigned)deeper(0);
 }
 
 UMBEL_TASK(loop_task, "loop")
@@ -183,7 +183,7 @@ UMBEL_TASK(balloon, "balloon")
         char *memory = malloc(4 << 20);
         if (memory)
             memset(memory, 1, 4 << 20);
-        sink += memory ? memory[17] : 0;
+        sink += memory ? (unsigned)memory[17] : 0;
         usleep(2000);
     }
 }
