@@ -74,6 +74,9 @@ void block_all(const struct matrix *m, umbel_future *blockers[BLOCKERS])
 {
     for (int i = 0; i < BLOCKERS; i++)
         blockers[i] = SUBMIT(m, "m.gate", gate_path(m, "block.begun"), gate_path(m, "block"));
+    for (int i = 0; i < BLOCKERS; i++)
+        if (umbel_done(blockers[i]))
+            CHECK_CODE(UMBEL_OK, umbel_exception(blockers[i], 0)); /* refused: the marks would never come */
     await_marks(m, "block.begun", m->can & NEEDS_CONCURRENCY ? 2 : 1);
 }
 

@@ -61,10 +61,9 @@ class Column(unittest.TestCase):
     def start_worker(cls):
         cls.queue, cls.workers = "m-" + uuid.uuid4().hex[:12], cls.workers + 1
         argv = [PROGRAM, "-b", cls.broker] + (["--result-backend", cls.backend] if cls.backend else [])
-        argv += ["worker", "-Q", cls.queue, "-n", "%s@%%h" % cls.queue, "-l", "warning"] + cls.column[1]
+        argv += ["worker", "-Q", cls.queue, "-n", "%s@%%h" % cls.queue, "-l", "info"] + cls.column[1]
         cls.worker = stage.Process(cls, "worker%d" % cls.workers, argv)
-        # It does not say `ready` below INFO; a first call will.
-        cls.run_case("a_result_is_read")
+        cls.worker.wait_for(r"\bready\b")
 
     @classmethod
     def tearDownClass(cls):
