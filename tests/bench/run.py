@@ -317,7 +317,9 @@ def table(kept):
 
 
 def chosen():
-    return [r for r in ROWS if not args.rows or any(w in r.name for w in args.rows)]
+    """The rows that were named; a word that is no row's whole name chooses every row that holds it."""
+    names = {r.name for r in ROWS}
+    return [r for r in ROWS if not args.rows or any(w == r.name if w in names else w in r.name for w in args.rows)]
 
 
 if args.list:
