@@ -1,7 +1,4 @@
 /* get.c: asking a future: is it done, what is the result; and giving it back. */
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
 #include "client/client.h"
 #include "client/future.h"
 #include "client/reading.h"
@@ -104,27 +101,14 @@ static int take_number(umbel_future *future, const umbel_take *take)
     return code;
 }
 
-static int unfit(umbel_future *future, const umbel_value *value, const umbel_take *take, int code)
-{
-    char title[TITLE], sentence[SENTENCE];
-    future_title(future, title, sizeof title);
-    sentence_unfit(sentence, sizeof sentence, title, code, value_type_name(value),
-                   value_take_name(take->kind));
-    words_say(future, sentence);
-    return code;
-}
-
 static int take_lasting(umbel_future *future, const umbel_take *take)
 {
-    static const umbel_value null;
     pthread_mutex_lock(&future->lock);
     const struct reading *reading = reading_of(future);
     int code = reading ? reading->code : UMBEL_NO_MEMORY;
-    const umbel_value *value = reading && reading->view.value ? reading->view.value : &null;
+    const umbel_value *value = reading ? reading->view.value : NULL;
     pthread_mutex_unlock(&future->lock);
-    if (code == UMBEL_OK)
-        code = value_take(value, take);
-    return code == UMBEL_OK ? UMBEL_OK : unfit(future, value, take, code);
+    return reading_give(future, code, value, take);
 }
 
 int umbel_get_take(umbel_future *future, double timeout, umbel_take take)

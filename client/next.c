@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include "client/client.h"
 #include "client/parts.h"
-#include "client/sentence.h"
+#include "client/reading.h"
 #include "client/waiter.h"
 #include "client/words.h"
 #include "common/clock.h"
@@ -32,23 +32,13 @@ static void note_end(umbel_future *future, struct part_queue *queue)
 static int give(umbel_future *future, struct part_queue *queue, struct part_item *item,
                 const umbel_take *take)
 {
-    static const umbel_value null;
     struct result_view view;
     arena_reset(&queue->arena);
     int code = result_read(&queue->arena, item->payload, &view);
     free(item);
     if (code != UMBEL_OK || take->kind == UMBEL_TAKE_NOTHING)
         return code;
-    const umbel_value *value = view.value ? view.value : &null;
-    code = value_take(value, take);
-    if (code != UMBEL_OK) {
-        char title[TITLE], sentence[SENTENCE];
-        future_title(future, title, sizeof title);
-        sentence_unfit(sentence, sizeof sentence, title, code, value_type_name(value),
-                       value_take_name(take->kind));
-        words_say(future, sentence);
-    }
-    return code;
+    return reading_give(future, code, view.value, take);
 }
 
 static int say(umbel_future *future, int code, const char *what)

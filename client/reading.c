@@ -153,6 +153,23 @@ const char *umbel_traceback(umbel_future *future)
 
 /* ---- the value ---- */
 
+int reading_give(umbel_future *future, int code, const umbel_value *value, const umbel_take *take)
+{
+    static const umbel_value null;
+    char title[TITLE], sentence[SENTENCE];
+    if (!value)
+        value = &null;
+    if (code == UMBEL_OK)
+        code = value_take(value, take);
+    if (code == UMBEL_OK)
+        return UMBEL_OK;
+    future_title(future, title, sizeof title);
+    sentence_unfit(sentence, sizeof sentence, title, code, value_type_name(value),
+                   value_take_name(take->kind));
+    words_say(future, sentence);
+    return code;
+}
+
 static const umbel_value *value_of(const struct reading *reading)
 {
     enum result_state state = reading->view.state;

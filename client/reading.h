@@ -18,5 +18,8 @@ void reading_free(struct reading *reading);
 void reading_stale(struct reading *reading);
 /* The future's reading, taken apart now if need be; its lock is held. NULL only when memory is out. */
 struct reading *reading_of(umbel_future *future);
+/* Hands a value (NULL: null) to the caller's variable. `code` is of reading it; that, or its being unfit for
+ * the variable, is answered and put into a sentence for umbel_error. */
+int reading_give(umbel_future *future, int code, const umbel_value *value, const umbel_take *take);
 
 #endif
