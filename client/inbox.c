@@ -4,14 +4,12 @@
 #include "client/inbox.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 #include "client/parts.h"
 #include "client/waiter.h"
 #include "common/buffer.h"
 #include "common/cancel_note.h"
 #include "common/clock.h"
-#include "common/uuid.h"
 
 enum { BATCH = 256, TOKEN_CHANNEL = 0 };
 
@@ -33,10 +31,7 @@ int inbox_init(struct inbox *inbox, struct loop *loop, struct waker *waker, stru
     arena_init(&inbox->arena, 0);
     for (size_t i = 0; i < INBOX_FLOWS; i++)
         link_init(&inbox->flows[i].waiting);
-    char id[UUID_SIZE];
-    uuid_make(id);
-    /* 80 random bits: it travels with every message and every result. */
-    snprintf(inbox->channel, sizeof inbox->channel, "umbel.%.8s%s", id, id + 24);
+    reply_channel_make(inbox->channel);
     return roster_init(&inbox->roster);
 }
 

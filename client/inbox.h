@@ -20,6 +20,7 @@
 #include "client/future.h"
 #include "client/roster.h"
 #include "client/waker.h"
+#include "common/reply_channel.h"
 
 enum {
     INBOX_FLOWS = 64,
@@ -43,7 +44,7 @@ struct inbox {
     struct backend *backend; /* from inbox_attach on; NULL: results cannot be had */
     struct callbacks *callbacks;
     const struct log *log;
-    char channel[48]; /* our own: what reply_to says */
+    char channel[REPLY_CHANNEL_SIZE]; /* our own */
 
     pthread_mutex_t lock; /* for the orders */
     umbel_future *orders, **orders_last;

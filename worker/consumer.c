@@ -85,7 +85,7 @@ void consumer_store(struct consumer *consumer, struct request *req)
         .terminal = result_terminal(req->ending.state),
         .overwrite_terminal = req->replayed,
         .has_parts = req->run != NULL,
-        .reply_channel = request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
+        .reply_channel = request_reply_channel(&req->msg)};
     consumer->backend->ops->store(consumer->backend, &what, (uint64_t)(uintptr_t)req);
 }
 

@@ -249,7 +249,7 @@ static void store_hint(struct consumer *consumer, const struct request *req)
         .id = req->msg.id,
         .payload = {(const char *)buffer_head(&consumer->scratch), buffer_length(&consumer->scratch)},
         .overwrite_terminal = req->replayed,
-        .reply_channel = request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
+        .reply_channel = request_reply_channel(&req->msg)};
     consumer->backend->ops->store(consumer->backend, &what, 0);
 }
 

@@ -111,8 +111,7 @@ static void send_parts(struct consumer *consumer, struct run *run)
                                     .number = number,
                                     .payload = part->payload,
                                     .overwrite_terminal = req->replayed,
-                                    .reply_channel =
-                                        request_from_umbel(&req->msg) ? req->msg.reply_to : STR_NONE};
+                                    .reply_channel = request_reply_channel(&req->msg)};
         consumer->backend->ops->add_part(consumer->backend, &what, token_of(run));
     }
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "common/result.h"
-#include "common/uuid.h"
 
 /* ---- how things are ---- */
 
@@ -168,7 +167,6 @@ static void on_pump(void *self)
 int nest_new(struct nest **out, struct loop *loop, const struct nest_options *options,
              const struct nest_events *events, void *self)
 {
-    char id[UUID_SIZE];
     struct nest *nest = calloc(1, sizeof *nest);
     if (!nest)
         return UMBEL_NO_MEMORY;
@@ -182,8 +180,7 @@ int nest_new(struct nest **out, struct loop *loop, const struct nest_options *op
     nest->pump = (struct turn_hook){.call = on_pump, .self = nest};
     nest->broker.state = TRANSPORT_CONNECTING;
     nest->results.state = BACKEND_CONNECTING;
-    uuid_make(id);
-    snprintf(nest->channel, sizeof nest->channel, "umbel.%.8s%s", id, id + 24);
+    reply_channel_make(nest->channel);
     nest_roster_init(&nest->roster);
     arena_init(&nest->arena, 0);
     *out = nest;

@@ -11,6 +11,7 @@
 #include "broker/backend.h"
 #include "broker/parent_wire.h"
 #include "broker/transport.h"
+#include "common/reply_channel.h"
 #include "common/stream.h"
 #include "worker/nest.h"
 #include "worker/nest_roster.h"
@@ -77,13 +78,13 @@ struct nest {
     struct backend *backend;     /* NULL likewise, or results are not kept */
     bool opened;
     struct nest_reach broker, results;
-    char channel[48]; /* where results are published for us */
-    bool hears;       /* the channel is subscribed */
+    char channel[REPLY_CHANNEL_SIZE]; /* where results are published for us */
+    bool hears;                       /* the channel is subscribed */
     struct nest_guest *guests;
     struct nest_question *orphans; /* their guests have left */
     struct nest_roster roster;
     struct nest_served *served;
-    bool settled; /* no further queue will be consumed */
+    bool settled;                        /* no further queue will be consumed */
     struct nest_call *kept, **kept_last; /* wait for the broker, or for their queue */
     struct arena arena;                  /* of the call that is published */
     struct turn_hook pump;               /* tries those kept again */

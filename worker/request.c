@@ -7,6 +7,7 @@
 #include <math.h>
 #include <signal.h>
 #include "common/clock.h"
+#include "common/reply_channel.h"
 #include "common/str.h"
 
 /* ---- smaller decisions
@@ -49,14 +50,15 @@ int request_max_deaths(const umbel_task_def *def, const struct request_policy *p
     return def && def->options.max_deaths > 0 ? def->options.max_deaths : policy->max_deaths;
 }
 
-bool request_from_umbel(const struct message *msg)
+umbel_str request_reply_channel(const struct message *msg)
 {
-    return str_starts(msg->reply_to, STR("umbel."));
+    return reply_channel_is(msg->reply_to) ? msg->reply_to : STR_NONE;
 }
 
 enum codec request_result_codec(const struct message *msg, const struct request_policy *policy)
 {
-    const struct codec_row *row = request_from_umbel(msg) ? codec_by_content_type(msg->content_type) : NULL;
+    const struct codec_row *row =
+        reply_channel_is(msg->reply_to) ? codec_by_content_type(msg->content_type) : NULL;
     return row ? codec_of(row) : policy->result_codec;
 }
 

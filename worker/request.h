@@ -100,7 +100,8 @@ bool request_ignores_result(const struct message *msg, const umbel_task_def *def
 bool request_tracks_start(const struct message *msg, const umbel_task_def *def,
                           const struct request_policy *policy);
 int request_max_deaths(const umbel_task_def *def, const struct request_policy *policy);
-bool request_from_umbel(const struct message *msg);
+/* Where its caller hears the result, besides the task's own channel. STR_NONE: nowhere. */
+umbel_str request_reply_channel(const struct message *msg);
 enum codec request_result_codec(const struct message *msg, const struct request_policy *policy);
 void request_limits(const struct message *msg, const umbel_task_def *def, const struct request_policy *policy,
                     double *hard, double *soft);
