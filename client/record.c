@@ -157,8 +157,7 @@ int record_fill(struct record *record, const char *id, const char *task, const s
         return code;
     const struct codec_row *row = codec_row(codec);
     msg->content_type = str_of(row->content_type);
-    if (codec != CODEC_JSON) /* "utf-8" is what every reader takes where nothing is said */
-        msg->content_encoding = str_of(row->content_encoding);
+    msg->content_encoding = str_of(row->content_encoding);
     msg->id = msg->correlation_id = str_of(id);
     msg->task = call->chunk ? STR(CHUNK_TASK) : str_of(task);
     msg->priority = (uint8_t)options->priority;

@@ -10,7 +10,6 @@ static const struct codec_row rows[] = {
         {
             .name = "json",
             .content_type = "application/json",
-            .content_encoding = "utf-8",
             .decode = json_decode,
             .encode = json_encode,
             .null = json_null,

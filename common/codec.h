@@ -16,7 +16,7 @@ enum codec { CODEC_JSON, CODEC_MSGPACK };
 struct codec_row {
     const char *name;             /* "json" */
     const char *content_type;     /* "application/json" */
-    const char *content_encoding; /* "utf-8" */
+    const char *content_encoding; /* "binary"; NULL: "utf-8", which readers take where nothing is said */
     /* UMBEL_OK, UMBEL_BAD_MESSAGE, UMBEL_TOO_DEEP, UMBEL_TOO_LARGE (arena limit), UMBEL_NO_MEMORY. `why` (may
      * be NULL) gets a static or arena text that says what and where. */
     int (*decode)(struct arena *arena, umbel_str input, umbel_value **out, const char **why);
