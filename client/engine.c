@@ -85,21 +85,38 @@ static void on_turn(void *self)
 
 static void begin_stop(struct engine *engine);
 
+/* What is asked of all that is outstanding. */
+struct wishes {
+    enum engine_cancels cancels;
+    bool stop;
+};
+
+static struct wishes take_wishes(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    struct wishes wishes = {engine->cancels, engine->stop};
+    engine->cancels = CANCEL_NOTHING;
+    engine->stop = false;
+    pthread_mutex_unlock(&engine->lock);
+    return wishes;
+}
+
+/* The wishes are read before anything is taken: what was submitted before a wish is then among what is taken.
+ * One that comes later wakes us once more. */
 static void on_wake(void *self)
 {
     struct engine *engine = self;
+    struct wishes wishes = take_wishes(engine);
     outbox_take(&engine->outbox);
     outbox_send(&engine->outbox);
     inbox_take_orders(&engine->inbox);
     run_timers(engine);
     if (timers_due_ms(engine) < engine->timer_at)
         loop_mark(&engine->loop, &engine->turn); /* it sets the timer */
-    engine_carry_out_cancels(engine);
-    pthread_mutex_lock(&engine->lock);
-    bool stop = engine->stop;
-    engine->stop = false;
-    pthread_mutex_unlock(&engine->lock);
-    if (stop)
+    if (atomic_load(&engine->drainers))
+        loop_mark(&engine->loop, &engine->turn); /* it looks whether all is drained */
+    engine_carry_out_cancels(engine, wishes.cancels);
+    if (wishes.stop)
         begin_stop(engine);
 }
 

@@ -88,8 +88,9 @@ bool engine_has_pool(const struct engine *engine);
 void engine_cancel(struct engine *engine, enum engine_cancels which);
 /* Waits until nothing is outstanding. UMBEL_OK or UMBEL_TIMEOUT. */
 int engine_drain(struct engine *engine, double seconds);
-/* On the background thread, for the turn: carries out what engine_cancel asked for; wakes who drains. */
-void engine_carry_out_cancels(struct engine *engine);
+/* On the background thread, for the turn: carries out what engine_cancel asked for, of all that was taken;
+ * wakes who drains. */
+void engine_carry_out_cancels(struct engine *engine, enum engine_cancels which);
 void engine_look_drained(struct engine *engine);
 /* Waits until both ends are up. UMBEL_OK, UMBEL_TIMEOUT, or the code of the one that will not come up, with
  * `why`. */

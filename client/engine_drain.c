@@ -6,18 +6,10 @@
 #include "client/waiter.h"
 #include "common/clock.h"
 
-void engine_carry_out_cancels(struct engine *engine)
+void engine_carry_out_cancels(struct engine *engine, enum engine_cancels which)
 {
-    pthread_mutex_lock(&engine->lock);
-    enum engine_cancels which = engine->cancels;
-    engine->cancels = CANCEL_NOTHING;
-    pthread_mutex_unlock(&engine->lock);
-    if (atomic_load(&engine->drainers))
-        loop_mark(&engine->loop, &engine->turn);
     if (which == CANCEL_NOTHING)
         return;
-    outbox_take(&engine->outbox); /* what was submitted before the wish, but after this turn had looked */
-    inbox_take_orders(&engine->inbox);
     outbox_cancel_unsent(&engine->outbox);
     inbox_cancel_all(&engine->inbox, which == CANCEL_ALL);
     loop_mark(&engine->loop, &engine->turn);
