@@ -7,7 +7,6 @@
 #include "worker/crew_parts.h"
 
 #include <stdlib.h>
-#include "common/clock.h"
 #include "common/co.h"
 
 struct coroutines {
@@ -62,12 +61,6 @@ static void coroutines_interrupt(struct crew_seat *seat)
     co_poke(coroutines->scheduler);
 }
 
-static void coroutines_doze(void *self, double seconds)
-{
-    (void)self;
-    co_park(clock_mono() + seconds);
-}
-
 static bool coroutines_close(struct crew *crew, double seconds)
 {
     struct coroutines *coroutines = crew->kind;
@@ -83,6 +76,5 @@ const struct crew_ops crew_coroutines_ops = {
     .open = coroutines_open,
     .call = coroutines_call,
     .interrupt = coroutines_interrupt,
-    .doze = coroutines_doze,
     .close = coroutines_close,
 };

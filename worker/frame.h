@@ -1,9 +1,8 @@
 /* frame.h: what parent and child say to each other, one length-framed, versioned frame at a time.
  *
- * The same frames travel over the child's socket and through its shared ring. They go both ways from the
- * first day: a child may submit, wait and stream parts through its parent. Kinds that nobody carries out yet
- * are read and ignored, never a broken protocol. Numbers are host order: both ends are one program on one
- * machine. */
+ * The same frames travel over the child's socket and through its shared ring. What a task calls goes over a
+ * line of its own (broker/parent_wire.h). Numbers are host order: both ends are one program on one machine.
+ */
 #ifndef WORKER_FRAME_H
 #define WORKER_FRAME_H
 
@@ -17,15 +16,11 @@
 enum frame_kind {
     FRAME_RUN = 1,   /* parent: run a job. struct frame_run, then the packed message */
     FRAME_DONE,      /* child: a job's outcome. struct frame_done, then its texts, then the value */
-    FRAME_SUBMIT,    /* child: publish a message (not carried out yet) */
-    FRAME_ACCEPTED,  /* parent: the broker has it (not carried out yet) */
     FRAME_WAIT,      /* child of a crew: a job waits for tasks it called (a byte 1), or goes on (a byte 0) */
-    FRAME_RESULT,    /* parent: here it is (not carried out yet) */
     FRAME_PROGRESS,  /* child: an encoded meta for state PROGRESS */
     FRAME_PART,      /* child: an encoded part of the result */
     FRAME_LOG,       /* child: a line of umbel_log. A level byte, then the text */
     FRAME_OUTPUT,    /* child: what a job wrote. A byte 1 (stdout) or 2 (stderr), then the bytes */
-    FRAME_REVOKE,    /* parent: forget a submitted job (not carried out yet) */
     FRAME_BELL,      /* child, socket: look into the ring */
     FRAME_BYE,       /* parent: end politely */
     FRAME_READY,     /* child: hooks have run. Empty, or why they failed */
