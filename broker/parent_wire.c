@@ -46,10 +46,8 @@ size_t parent_frame_open(struct buffer *out, const struct parent_frame *frame)
 
 void parent_frame_close(struct buffer *out, size_t opened)
 {
-    if (out->failed)
-        return;
     uint32_t size = (uint32_t)(buffer_length(out) - opened);
-    memcpy(buffer_head(out) + opened + offsetof(struct head, size), &size, sizeof size);
+    buffer_patch(out, opened + offsetof(struct head, size), &size, sizeof size);
 }
 
 void parent_frame_add(struct buffer *out, const struct parent_frame *frame)
@@ -66,28 +64,13 @@ void parent_put_text(struct buffer *out, umbel_str text)
     buffer_str(out, text);
 }
 
-static bool take(umbel_str *payload, void *to, size_t size)
-{
-    if (payload->size < size)
-        return false;
-    memcpy(to, payload->data, size);
-    payload->data += size;
-    payload->size -= size;
-    return true;
-}
-
 bool parent_take_text(umbel_str *payload, umbel_str *text)
 {
     uint32_t size;
-    if (!take(payload, &size, sizeof size) || payload->size < size)
-        return false;
-    *text = (umbel_str){payload->data, size};
-    payload->data += size;
-    payload->size -= size;
-    return true;
+    return str_take_bytes(payload, &size, sizeof size) && str_take(payload, size, text);
 }
 
 bool parent_take_double(umbel_str *payload, double *number)
 {
-    return take(payload, number, sizeof *number);
+    return str_take_bytes(payload, number, sizeof *number);
 }

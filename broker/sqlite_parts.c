@@ -102,11 +102,6 @@ int sqlite_parts_read(struct sqlite_port *port, umbel_str id, const struct note 
 
 bool sqlite_parts_unpack(umbel_str *packed, umbel_str *payload)
 {
-    if (packed->size < sizeof payload->size)
-        return false;
-    memcpy(&payload->size, packed->data, sizeof payload->size);
-    payload->data = packed->data + sizeof payload->size;
-    packed->data += sizeof payload->size + payload->size;
-    packed->size -= sizeof payload->size + payload->size;
-    return true;
+    size_t size;
+    return str_take_bytes(packed, &size, sizeof size) && str_take(packed, size, payload);
 }

@@ -1,7 +1,7 @@
 /* buffer.h: bytes that grow at the end and are taken from the front, with a maximum they were born with.
  *
- * Failure is sticky: after running out of memory or past the maximum, `failed` is set, later appends do nothing, and
- * the owner checks once at the end. */
+ * Failure is sticky: after running out of memory or past the maximum, `failed` is set, later appends do
+ * nothing, and the owner checks once at the end. */
 #ifndef COMMON_BUFFER_H
 #define COMMON_BUFFER_H
 
@@ -73,6 +73,12 @@ static inline void buffer_str(struct buffer *buffer, umbel_str text)
 static inline void buffer_text(struct buffer *buffer, const char *text)
 {
     buffer_add(buffer, text, strlen(text));
+}
+/* Writes over what was appended before, `at` bytes behind the head: a size that was not known then. */
+static inline void buffer_patch(struct buffer *buffer, size_t at, const void *data, size_t size)
+{
+    if (!buffer->failed)
+        memcpy(buffer->data + buffer->start + at, data, size);
 }
 void buffer_format(struct buffer *buffer, const char *format, ...) UMBEL_PRINTF(2, 3);
 

@@ -142,7 +142,7 @@ static bool read_call(struct child *child, const struct frame *frame, struct mes
 {
     struct frame_run run;
     umbel_str packed = frame->payload;
-    if (!frame_take(&packed, &run, sizeof run))
+    if (!str_take_bytes(&packed, &run, sizeof run))
         return false;
     *call = (struct task_call){
         .def = run.task == FRAME_NO_TASK ? NULL : registry_at(child->registry, run.task),

@@ -135,7 +135,7 @@ static bool on_open(void *self, struct crew_job *run, struct arena *arena)
     struct item *item = run->owner;
     struct frame_run head;
     umbel_str packed = {(const char *)buffer_head(&item->payload), buffer_length(&item->payload)};
-    if (item->payload.failed || !frame_take(&packed, &head, sizeof head))
+    if (item->payload.failed || !str_take_bytes(&packed, &head, sizeof head))
         return false;
     run->call = (struct task_call){
         .def = head.task == FRAME_NO_TASK ? NULL : registry_at(child->registry, head.task),
@@ -263,7 +263,7 @@ static void take_job(struct child_crew *child, const struct frame *frame)
 static void stop_job(struct child_crew *child, uint32_t number, umbel_str payload)
 {
     uint8_t cancelled = 0;
-    if (!frame_take(&payload, &cancelled, 1))
+    if (!str_take_bytes(&payload, &cancelled, 1))
         _exit(EXIT_FAILURE);
     pthread_mutex_lock(&child->lock);
     struct item *item = find(child, number);
@@ -277,7 +277,7 @@ static void stop_job(struct child_crew *child, uint32_t number, umbel_str payloa
 static void set_slots(struct child_crew *child, umbel_str payload)
 {
     uint32_t slots;
-    if (!frame_take(&payload, &slots, sizeof slots) || slots == 0)
+    if (!str_take_bytes(&payload, &slots, sizeof slots) || slots == 0)
         _exit(EXIT_FAILURE);
     crew_limit(child->crew, slots);
 }
@@ -308,7 +308,7 @@ static void handle(struct child_crew *child, const struct frame *frame)
         break;
     case FRAME_BYE:
         leave(child);
-    default: /* not carried out by this version */
+    default: /* nothing that a parent says */
         break;
     }
 }

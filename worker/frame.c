@@ -71,28 +71,6 @@ size_t frame_open(struct buffer *out, enum frame_kind kind, uint32_t number)
 
 void frame_close(struct buffer *out, size_t opened)
 {
-    if (out->failed)
-        return;
     uint32_t size = (uint32_t)(buffer_length(out) - opened);
-    memcpy(buffer_head(out) + opened + offsetof(struct frame_head, size), &size, sizeof size);
-}
-
-bool frame_take(umbel_str *payload, void *to, size_t size)
-{
-    if (payload->size < size)
-        return false;
-    memcpy(to, payload->data, size);
-    payload->data += size;
-    payload->size -= size;
-    return true;
-}
-
-bool frame_take_str(umbel_str *payload, size_t size, umbel_str *to)
-{
-    if (payload->size < size)
-        return false;
-    *to = size ? (umbel_str){payload->data, size} : STR_NONE;
-    payload->data += size;
-    payload->size -= size;
-    return true;
+    buffer_patch(out, opened + offsetof(struct frame_head, size), &size, sizeof size);
 }

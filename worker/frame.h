@@ -80,8 +80,4 @@ void frame_add(struct buffer *out, const struct frame_pieces *pieces);
 size_t frame_open(struct buffer *out, enum frame_kind kind, uint32_t number);
 void frame_close(struct buffer *out, size_t opened);
 
-/* Takes `size` bytes off the front of a payload into `to`; false when it is shorter. */
-bool frame_take(umbel_str *payload, void *to, size_t size);
-bool frame_take_str(umbel_str *payload, size_t size, umbel_str *to);
-
 #endif

@@ -22,10 +22,20 @@ static bool is_runtime(double seconds)
     return seconds >= 0 && seconds < 1e9;
 }
 
+/* A text of no bytes is none. */
+static bool take_text(umbel_str *payload, size_t size, umbel_str *text)
+{
+    if (!str_take(payload, size, text))
+        return false;
+    if (size == 0)
+        *text = STR_NONE;
+    return true;
+}
+
 static bool read_done(const struct slot *slot, umbel_str payload, struct outcome *outcome)
 {
     struct frame_done done;
-    if (!frame_take(&payload, &done, sizeof done) || done.kind > OUTCOME_CANCELLED ||
+    if (!str_take_bytes(&payload, &done, sizeof done) || done.kind > OUTCOME_CANCELLED ||
         !is_runtime(done.runtime))
         return false;
     *outcome = (struct outcome){.kind = (enum outcome_kind)done.kind,
@@ -33,9 +43,9 @@ static bool read_done(const struct slot *slot, umbel_str payload, struct outcome
                                 .retry_after = done.retry_after,
                                 .runtime = done.runtime,
                                 .pid = slot->pid};
-    if (!frame_take_str(&payload, done.type_size, &outcome->error_type) ||
-        !frame_take_str(&payload, done.message_size, &outcome->error_message) ||
-        !frame_take_str(&payload, done.traceback_size, &outcome->traceback))
+    if (!take_text(&payload, done.type_size, &outcome->error_type) ||
+        !take_text(&payload, done.message_size, &outcome->error_message) ||
+        !take_text(&payload, done.traceback_size, &outcome->traceback))
         return false;
     outcome->value = payload;
     return true;
@@ -76,7 +86,7 @@ static void on_log(struct slot *slot, struct note *note, umbel_str line)
 {
     struct prefork *pool = slot->pool;
     uint8_t level;
-    if (!frame_take(&line, &level, 1) || level > UMBEL_ERROR)
+    if (!str_take_bytes(&line, &level, 1) || level > UMBEL_ERROR)
         break_off(slot);
     else
         pool->events->said(pool->self, note ? note->job : NULL, slot->pid, (umbel_level)level, line);
@@ -85,7 +95,7 @@ static void on_log(struct slot *slot, struct note *note, umbel_str line)
 static void on_output(struct slot *slot, struct note *note, umbel_str bytes)
 {
     uint8_t stream;
-    if (!frame_take(&bytes, &stream, 1) || stream < 1 || stream > 2)
+    if (!str_take_bytes(&bytes, &stream, 1) || stream < 1 || stream > 2)
         break_off(slot);
     else
         output_feed(slot, stream - 1, note, bytes);
@@ -137,7 +147,7 @@ void slot_part_taken(struct prefork *pool, uint64_t source, size_t size)
 static void on_wait(struct slot *slot, struct note *note, umbel_str payload)
 {
     uint8_t waits;
-    if (!slot->pool->crew || !frame_take(&payload, &waits, 1))
+    if (!slot->pool->crew || !str_take_bytes(&payload, &waits, 1))
         break_off(slot);
     else if (note)
         lend_note(slot, note, waits != 0);
@@ -173,7 +183,7 @@ static void on_frame(struct slot *slot, const struct frame *frame)
     case FRAME_ELSEWHERE:
         slot->large_due = true;
         break;
-    default: /* not carried out by this version */
+    default: /* nothing that a child says */
         break;
     }
 }

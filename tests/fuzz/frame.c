@@ -38,8 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         umbel_str text;
         if (used == 0 || used > size - at)
             abort();
-        if (frame_take(&frame.payload, &done, sizeof done))
-            frame_take_str(&frame.payload, done.message_size, &text);
+        if (str_take_bytes(&frame.payload, &done, sizeof done))
+            str_take(&frame.payload, done.message_size, &text);
         at += used;
     }
     read_ring(data, size);

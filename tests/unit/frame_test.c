@@ -66,15 +66,3 @@ Test(frame, a_forged_head_is_refused)
         cr_assert_eq(frame_read((uint8_t *)&rows[i], sizeof rows[i], &frame, &used), UMBEL_PROTOCOL,
                      "row %zu", i);
 }
-
-Test(frame, taking_never_goes_past_the_end)
-{
-    umbel_str payload = STR("abcd"), text;
-    uint16_t two;
-    cr_assert(frame_take(&payload, &two, 2));
-    cr_assert(!frame_take(&payload, &(uint32_t){0}, 4));
-    cr_assert(!frame_take_str(&payload, 3, &text));
-    cr_assert(frame_take_str(&payload, 2, &text));
-    cr_assert(str_equal(text, STR("cd")));
-    cr_assert(frame_take_str(&payload, 0, &text));
-}

@@ -23,3 +23,15 @@ Test(str, ill_formed_utf8_does_not)
     cr_assert(!UTF8("\xF0\x8F\xBF\xBF") && !UTF8("\xF4\x90\x80\x80") && !UTF8("\xF5\x80\x80\x80"));
     cr_assert(!UTF8("12345678\xFF") && !UTF8("1234567\xE2\x82 "));
 }
+
+Test(str, taking_never_goes_past_the_end)
+{
+    umbel_str payload = STR("abcd"), text;
+    uint16_t two;
+    cr_assert(str_take_bytes(&payload, &two, 2));
+    cr_assert(!str_take_bytes(&payload, &(uint32_t){0}, 4));
+    cr_assert(!str_take(&payload, 3, &text));
+    cr_assert(str_take(&payload, 2, &text));
+    cr_assert(str_equal(text, STR("cd")));
+    cr_assert(str_take(&payload, 0, &text));
+}
