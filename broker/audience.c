@@ -77,8 +77,9 @@ void audience_drop(struct audience *audience, enum audience_kind kind, umbel_str
     --*count_of(audience, kind);
 }
 
-bool audience_wants(const struct audience *audience, umbel_str task, umbel_str channel)
+enum audience_kind audience_wants(const struct audience *audience, umbel_str task, umbel_str channel)
 {
-    return (channel.size && audience->channels && find(audience, AUDIENCE_CHANNEL, channel)) ||
-           (audience->tasks && find(audience, AUDIENCE_TASK, task));
+    if (channel.size && audience->channels && find(audience, AUDIENCE_CHANNEL, channel))
+        return AUDIENCE_CHANNEL;
+    return audience->tasks && find(audience, AUDIENCE_TASK, task) ? AUDIENCE_TASK : AUDIENCE_NOBODY;
 }

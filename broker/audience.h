@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include "broker/table.h"
 
-enum audience_kind { AUDIENCE_CHANNEL = 'c', AUDIENCE_TASK = 't' };
+enum audience_kind { AUDIENCE_NOBODY = 0, AUDIENCE_CHANNEL = 'c', AUDIENCE_TASK = 't' };
 
 struct audience {
     struct table names;
@@ -18,7 +18,7 @@ void audience_fini(struct audience *audience);
 /* True when it is in, now or since before; false when memory is out. */
 bool audience_add(struct audience *audience, enum audience_kind kind, umbel_str name);
 void audience_drop(struct audience *audience, enum audience_kind kind, umbel_str name);
-/* Is the notice of this task, told on this channel (or none), waited for? */
-bool audience_wants(const struct audience *audience, umbel_str task, umbel_str channel);
+/* How the notice of this task, told on this channel (or none), is waited for: the channel comes first. */
+enum audience_kind audience_wants(const struct audience *audience, umbel_str task, umbel_str channel);
 
 #endif

@@ -25,7 +25,7 @@ struct memory_result {
     bool terminal;
     uint32_t starts;
     struct part_list parts;
-    double expires_at; /* monotonic */
+    double expires_at;                   /* monotonic */
     struct memory_result *older, *newer; /* of a terminal one */
 };
 
@@ -131,7 +131,7 @@ static void tell(struct memory_backend *mb, const struct event *event)
         tell_parts(mb, event);
         break;
     case EVENT_NOTICE:
-        events->notice(mb->self, event->payload);
+        events->notice(mb->self, event->payload, event->token == AUDIENCE_CHANNEL);
         break;
     case EVENT_SUBSCRIBED:
         events->subscribed(mb->self, event->token);
@@ -276,9 +276,11 @@ static int put_result(struct memory_backend *mb, const struct backend_store *sto
 
 static void notify(struct memory_hub *hub, umbel_str id, umbel_str channel, umbel_str payload)
 {
-    for (struct memory_backend *mb = hub->backends; mb; mb = mb->next)
-        if (audience_wants(&mb->audience, id, channel))
-            add_event(mb, EVENT_NOTICE, 0, STR_NONE, payload);
+    for (struct memory_backend *mb = hub->backends; mb; mb = mb->next) {
+        enum audience_kind wanted = audience_wants(&mb->audience, id, channel);
+        if (wanted != AUDIENCE_NOBODY)
+            add_event(mb, EVENT_NOTICE, wanted, STR_NONE, payload);
+    }
 }
 
 /* ---- the contract

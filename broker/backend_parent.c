@@ -57,7 +57,7 @@ static void on_frame(void *self, const struct parent_frame *frame)
         on_parts(pb, frame);
         break;
     case PARENT_NOTICE:
-        pb->events->notice(pb->self, frame->payload);
+        pb->events->notice(pb->self, frame->payload, frame->flags != 0);
         break;
     case PARENT_SUBSCRIBED:
         pb->events->subscribed(pb->self, frame->token);

@@ -152,10 +152,10 @@ static void on_subscribed(void *self, uint64_t token)
     r->events.subscribed(r->self, token);
 }
 
-static void on_notice(void *self, umbel_str payload)
+static void on_notice(void *self, umbel_str channel, umbel_str payload)
 {
     struct redis *r = self;
-    r->events.notice(r->self, payload);
+    r->events.notice(r->self, payload, !str_starts(channel, r->key_prefix));
 }
 
 static void on_resubscribed(void *self)

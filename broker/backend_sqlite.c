@@ -182,7 +182,7 @@ static void told_unasked(struct sqlite_backend *sb, const struct notes *notes, c
     if (sb->port.closing)
         return;
     if (note->kind == RESULT_NOTICE)
-        sb->events->notice(sb->self, note_text(notes, note, 1));
+        sb->events->notice(sb->self, note_text(notes, note, 1), note->token == AUDIENCE_CHANNEL);
     else if (note->kind == RESULT_SUBSCRIBED)
         sb->events->subscribed(sb->self, note->token);
     else

@@ -27,7 +27,7 @@ enum parent_kind {
     PARENT_BACKEND,      /* flags: enum backend_state; code; why */
     PARENT_PUBLISHED,    /* token, code, why */
     PARENT_FOUND,        /* token, code, id, then the payload */
-    PARENT_NOTICE,       /* the payload */
+    PARENT_NOTICE,       /* flags: 1 if it was listened to; the payload */
     PARENT_SUBSCRIBED,   /* token */
     PARENT_RESUBSCRIBED, /* nothing */
     PARENT_PARTS,        /* token, code, id, then the payloads */

@@ -56,8 +56,8 @@ const char redis_script_store[] =
                  "    out[i], why = 'e', done.err\n"
                  "  else\n"
                  "    out[i] = '1'\n"
-                 "    publish(key, payload)\n"
                  "    if channel ~= '' then publish(channel, payload) end\n"
+                 "    publish(key, payload)\n"
                  "  end\n"
                  "end\n"
                  "return table.concat(out) .. why\n";
@@ -86,6 +86,6 @@ const char redis_script_part[] =
                  "if number > have then return -1 end\n"
                  "if number == have then redis.call('RPUSH', list, payload) end\n"
                  "if ttl ~= '' then redis.call('PEXPIRE', list, ttl) end\n"
-                 "redis.pcall('PUBLISH', key, payload)\n"
                  "if ARGV[6] ~= '' then redis.pcall('PUBLISH', ARGV[6], payload) end\n"
+                 "redis.pcall('PUBLISH', key, payload)\n"
                  "return 1\n";

@@ -106,7 +106,7 @@ static void on_pushed(void *self, const struct resp_reply *reply)
 {
     struct redis_subscription *sub = self;
     if (str_equal(reply->items[0].text, STR("message")) && reply->items[2].kind == RESP_STRING)
-        sub->events.notice(sub->self, reply->items[2].text);
+        sub->events.notice(sub->self, reply->items[1].text, reply->items[2].text);
 }
 
 static void on_down(void *self, int code, const char *why)

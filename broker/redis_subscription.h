@@ -11,7 +11,7 @@ struct redis_subscription;
 
 struct redis_subscription_events {
     void (*subscribed)(void *self, uint64_t token);
-    void (*notice)(void *self, umbel_str payload);
+    void (*notice)(void *self, umbel_str channel, umbel_str payload);
     void (*resubscribed)(void *self);
 };
 

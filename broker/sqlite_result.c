@@ -240,9 +240,11 @@ static int read_feed(struct sqlite_results *results, struct sqlite_port *port)
     int rc;
     while ((rc = sqlite3_step(feed)) == SQLITE_ROW) {
         results->cursor = sqlite3_column_int64(feed, 0);
-        if (!audience_wants(&results->audience, sqlite_column_str(feed, 1), sqlite_column_str(feed, 2)))
+        enum audience_kind wanted =
+            audience_wants(&results->audience, sqlite_column_str(feed, 1), sqlite_column_str(feed, 2));
+        if (wanted == AUDIENCE_NOBODY)
             continue;
-        struct note *notice = sqlite_port_answer(port, RESULT_NOTICE, 0, UMBEL_OK);
+        struct note *notice = sqlite_port_answer(port, RESULT_NOTICE, wanted, UMBEL_OK);
         if (notice)
             notes_text(port->answers, notice, 1, sqlite_column_str(feed, 3));
     }

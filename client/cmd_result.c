@@ -49,8 +49,9 @@ static void on_found(void *self, uint64_t token, int code, umbel_str id, umbel_s
 }
 
 /* Nothing else is listened to. */
-static void on_notice(void *self, umbel_str payload)
+static void on_notice(void *self, umbel_str payload, bool listened)
 {
+    (void)listened;
     enum result_state state;
     umbel_str id;
     struct asking *asking = self;

@@ -206,7 +206,7 @@ static void backend_found(void *self, uint64_t token, int code, umbel_str id, um
     struct engine *engine = self;
     (void)token, (void)id;
     if (code == UMBEL_OK && payload.size)
-        inbox_notice(&engine->inbox, payload);
+        inbox_notice(&engine->inbox, payload, false);
     else if (code != UMBEL_OK)
         inbox_unread(&engine->inbox);
 }
@@ -219,10 +219,10 @@ static void backend_parts(void *self, uint64_t token, int code, umbel_str id, co
     parts_answered(&engine->inbox, token, code, payloads, count);
 }
 
-static void backend_notice(void *self, umbel_str payload)
+static void backend_notice(void *self, umbel_str payload, bool listened)
 {
     struct engine *engine = self;
-    inbox_notice(&engine->inbox, payload);
+    inbox_notice(&engine->inbox, payload, listened);
 }
 
 static void backend_subscribed(void *self, uint64_t token)

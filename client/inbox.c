@@ -146,6 +146,13 @@ void inbox_expect(struct inbox *inbox, umbel_future *future, umbel_str queue)
         enter(inbox, future, flow_of(queue), loop_now(inbox->loop) + INBOX_LATE_MS);
 }
 
+/* Room is made for many at once, so that they are subscribed in one command. */
+static void flow_left(struct flow *flow)
+{
+    if (--flow->watched <= INBOX_WINDOW / 2)
+        flow->full = false;
+}
+
 void inbox_drop(struct inbox *inbox, umbel_future *future)
 {
     if (future->watch == WATCH_NONE)
@@ -153,6 +160,7 @@ void inbox_drop(struct inbox *inbox, umbel_future *future)
     if (future->watch != WATCH_CHANNEL) {
         future->unwatch = true;
         at_turn_end(inbox, future);
+        flow_left(&inbox->flows[future->flow]);
     }
     future->watch = WATCH_NONE;
     link_remove(&future->link);
@@ -164,11 +172,11 @@ void inbox_drop(struct inbox *inbox, umbel_future *future)
 
 /* ---- answers ---- */
 
+/* What was not heard on our channel may be of a worker that does not know it, and then says nothing of the
+ * rest. */
 static void note_flow(struct inbox *inbox, const umbel_future *future)
 {
     struct flow *flow = &inbox->flows[future->flow];
-    if (future->watch != WATCH_CHANNEL)
-        return; /* it may have come from a worker that does not know our channel */
     if (future->sequence > flow->answered)
         flow->answered = future->sequence;
     flow->answered_ms = loop_now(inbox->loop);
@@ -183,14 +191,13 @@ static void part(struct inbox *inbox, umbel_future *future, umbel_str payload)
 
 static void answer(struct inbox *inbox, umbel_future *future, enum result_state state, umbel_str payload)
 {
-    note_flow(inbox, future);
     if (future_answered(future, state, payload))
         inbox_announce(inbox, future);
     if (result_terminal(state))
         inbox_drop(inbox, future);
 }
 
-void inbox_notice(struct inbox *inbox, umbel_str payload)
+void inbox_notice(struct inbox *inbox, umbel_str payload, bool listened)
 {
     enum result_state state;
     umbel_str id;
@@ -201,6 +208,8 @@ void inbox_notice(struct inbox *inbox, umbel_str payload)
     umbel_future *future = roster_find(&inbox->roster, id, NULL);
     while (future) {
         umbel_future *next = roster_find(&inbox->roster, id, future);
+        if (listened)
+            note_flow(inbox, future);
         if (state == RESULT_PART)
             part(inbox, future, payload);
         else
@@ -254,16 +263,32 @@ static bool is_late(const struct flow *flow, umbel_future *future, uint64_t now_
     return false;
 }
 
+/* What was passed over is watched in any case, and so is a bare id, of whose queue nothing is known (flow 0).
+ */
+static bool is_behind_window(const struct inbox *inbox, const struct flow *flow, const umbel_future *future)
+{
+    return flow->full && flow != &inbox->flows[0] && future->sequence >= flow->answered;
+}
+
+static void enter_window(struct inbox *inbox, struct flow *flow, umbel_future *future, uint64_t now_ms)
+{
+    future->watch = WATCH_ASKED;
+    move_to(&inbox->asked, future);
+    if (++flow->watched < INBOX_WINDOW || flow->full)
+        return;
+    flow->full = true;
+    flow->look_ms = now_ms + INBOX_SLOW_MS;
+}
+
 static void watch_late(struct inbox *inbox, struct flow *flow, uint64_t now_ms)
 {
     umbel_future *batch[BATCH];
     size_t count = 0;
     while (!link_alone(&flow->waiting)) {
         umbel_future *future = of_link(flow->waiting.next);
-        if (!is_late(flow, future, now_ms))
+        if (is_behind_window(inbox, flow, future) || !is_late(flow, future, now_ms))
             break;
-        future->watch = WATCH_ASKED;
-        move_to(&inbox->asked, future);
+        enter_window(inbox, flow, future, now_ms);
         batch[count++] = future;
         if (count == BATCH) {
             watch(inbox, batch, count);
@@ -329,6 +354,15 @@ static void look_up_flow(struct inbox *inbox, struct flow *flow)
     }
 }
 
+/* The line may be answered from behind, by workers that do not know our channel. */
+static void look_behind_window(struct inbox *inbox, struct flow *flow, uint64_t now_ms)
+{
+    if (!flow->full || flow->look_ms > now_ms)
+        return;
+    look_up_flow(inbox, flow);
+    flow->look_ms = now_ms + INBOX_SLOW_MS;
+}
+
 static void look_up_all(struct inbox *inbox)
 {
     inbox->unread = false;
@@ -375,8 +409,10 @@ void inbox_tick(struct inbox *inbox, uint64_t now_ms)
 {
     if (!inbox->backend)
         return;
-    for (size_t i = 0; i < INBOX_FLOWS; i++)
+    for (size_t i = 0; i < INBOX_FLOWS; i++) {
         watch_late(inbox, &inbox->flows[i], now_ms);
+        look_behind_window(inbox, &inbox->flows[i], now_ms);
+    }
     while (look_at_head(inbox, &inbox->slow, due_before, now_ms, now_ms))
         ;
     if (is_to_be_read_again(inbox) && inbox->unread_ms <= now_ms)
@@ -391,13 +427,23 @@ static uint64_t earlier(uint64_t due, const struct link *list)
     return future->due_ms < due ? future->due_ms : due;
 }
 
+static uint64_t flow_due(const struct inbox *inbox, const struct flow *flow)
+{
+    if (link_alone(&flow->waiting))
+        return UINT64_MAX;
+    const umbel_future *head = of_link(flow->waiting.next);
+    return is_behind_window(inbox, flow, head) ? flow->look_ms : head->due_ms;
+}
+
 uint64_t inbox_due(const struct inbox *inbox)
 {
     if (!inbox->backend)
         return UINT64_MAX;
     uint64_t due = earlier(is_to_be_read_again(inbox) ? inbox->unread_ms : UINT64_MAX, &inbox->slow);
-    for (size_t i = 0; i < INBOX_FLOWS; i++)
-        due = earlier(due, &inbox->flows[i].waiting);
+    for (size_t i = 0; i < INBOX_FLOWS; i++) {
+        uint64_t flow = flow_due(inbox, &inbox->flows[i]);
+        due = flow < due ? flow : due;
+    }
     return due;
 }
 

@@ -7,7 +7,9 @@
  * back. The slow look every 30 s is the net under all of it.
  *
  * A task is not late while its queue flows: when a later one of the same queue has not been answered yet, it
- * is simply not its turn. Without this rule a deep queue would cost a subscription for every task in it.
+ * is simply not its turn. And of a queue that stands only the head is watched, INBOX_WINDOW tasks: whoever
+ * serves it begins there, and each that is answered lets another in. Without these rules a deep queue would
+ * cost a subscription for every task in it. What stands behind the window is read with the slow look.
  *
  * A future is in here from the moment its message is given to the transport until it is done or given back.
  */
@@ -25,6 +27,7 @@
 enum {
     INBOX_FLOWS = 64,
     INBOX_LATE_MS = 50,
+    INBOX_WINDOW = 1000,
     INBOX_SLOW_MS = 30000,
     INBOX_CHANNEL_MS = 1000,
     INBOX_AGAIN_MS = 1000
@@ -35,6 +38,9 @@ struct flow {
     struct link waiting;
     uint64_t answered;    /* the latest sequence that was answered on our channel */
     uint64_t answered_ms; /* when */
+    uint64_t look_ms;     /* while full: when those behind the window are read */
+    uint32_t watched;
+    bool full; /* as many are watched as may be; until half of them are answered */
 };
 
 struct inbox {
@@ -95,8 +101,8 @@ void inbox_expect(struct inbox *inbox, umbel_future *future, umbel_str queue);
 void inbox_drop(struct inbox *inbox, umbel_future *future);
 /* At the turn's end, wake who waits for this future. */
 void inbox_announce(struct inbox *inbox, umbel_future *future);
-/* A result map came, by a notice or a look-up. */
-void inbox_notice(struct inbox *inbox, umbel_str payload);
+/* A result map came, by a notice on our own channel (`listened`) or a task's, or by a look-up. */
+void inbox_notice(struct inbox *inbox, umbel_str payload, bool listened);
 /* A worker of our own has begun this task. */
 void inbox_started(struct inbox *inbox, umbel_str id);
 /* Cancels everything that is waited for; without `terminate` what is known to run goes on. */

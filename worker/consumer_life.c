@@ -187,8 +187,9 @@ static void on_found(void *self, uint64_t token, int code, umbel_str id, umbel_s
 }
 
 /* Somebody's task is not wanted any more. */
-static void on_notice(void *self, umbel_str payload)
+static void on_notice(void *self, umbel_str payload, bool listened)
 {
+    (void)listened;
     struct consumer *consumer = self;
     struct backend_revocation what = {.until = clock_now() + CANCEL_SECONDS};
     bool terminate;

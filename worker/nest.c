@@ -67,10 +67,10 @@ static void on_parts(void *self, uint64_t token, int code, umbel_str id, const u
 }
 
 /* A result goes to those that wait for it. One whose id cannot be told apart (it is no ASCII) goes to all. */
-static void on_notice(void *self, umbel_str payload)
+static void on_notice(void *self, umbel_str payload, bool listened)
 {
     struct nest *nest = self;
-    const struct parent_frame frame = {.kind = PARENT_NOTICE, .payload = payload};
+    const struct parent_frame frame = {.kind = PARENT_NOTICE, .flags = listened, .payload = payload};
     enum result_state state;
     umbel_str id;
     if (result_peek(payload, &state, &id) != UMBEL_OK) {

@@ -478,6 +478,21 @@ PROMISE(who_watches_a_task_is_told_its_result)
     leave(&s);
 }
 
+PROMISE(who_listens_and_watches_is_told_on_the_channel_first)
+{
+    struct scene s;
+    char map[512];
+    enter(&s, row);
+    vault_watch(&s.vault, s.id);
+    vault_listen(&s.vault, "mine");
+    vault_watch(&s.other, s.id);
+    vault_put(&s.vault, s.id, result_map(map, s.id, "SUCCESS", 1), true, "mine", 2);
+    cr_assert(vault_wait(&s.vault, &s.vault.noticed, 1) && vault_wait(&s.other, &s.other.noticed, 1));
+    cr_assert(s.vault.notices[0].listened);
+    cr_assert(!s.other.notices[0].listened, "it watches only");
+    leave(&s);
+}
+
 PROMISE(who_watches_is_told_states_that_are_not_terminal_too)
 {
     struct scene s;

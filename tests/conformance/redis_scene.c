@@ -53,8 +53,9 @@ static void on_begun(void *self, uint64_t token, int code, struct backend_histor
     s->history = history;
 }
 
-static void on_notice(void *self, umbel_str payload)
+static void on_notice(void *self, umbel_str payload, bool listened)
 {
+    (void)listened;
     struct redis_scene *s = self;
     s->noticed++;
     keep(s->notice, sizeof s->notice, payload);
@@ -99,7 +100,8 @@ static const struct backend_events events = {
 
 void scene_await(struct redis_scene *s, const size_t *counter, size_t wanted)
 {
-    cr_assert(driver_wait(&s->driver, counter, wanted, PATIENCE), "waited in vain; last word: %s; the log:\n%s", s->why, s->said);
+    cr_assert(driver_wait(&s->driver, counter, wanted, PATIENCE),
+              "waited in vain; last word: %s; the log:\n%s", s->why, s->said);
 }
 
 void scene_open(struct redis_scene *s, const char *url)

@@ -87,11 +87,13 @@ static void on_begun(void *self, uint64_t token, int code, struct backend_histor
     answer->history = history;
 }
 
-static void on_notice(void *self, umbel_str payload)
+static void on_notice(void *self, umbel_str payload, bool listened)
 {
     struct vault *vault = self;
     note(vault);
-    keep(add(&vault->notices, &vault->noticed), payload);
+    struct vault_answer *answer = add(&vault->notices, &vault->noticed);
+    answer->listened = listened;
+    keep(answer, payload);
 }
 
 static void on_subscribed(void *self, uint64_t token)

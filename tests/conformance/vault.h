@@ -12,6 +12,7 @@ struct vault_answer { /* of stored, found and begun */
     char *payload; /* NUL-terminated; of found */
     size_t size;
     struct backend_history history;
+    bool listened; /* of notice */
 };
 
 struct vault {

@@ -165,7 +165,8 @@ static inline void rig_tick(struct rig *rig, uint64_t after_ms)
     rig_turn(rig);
 }
 
-static inline void rig_notice(struct rig *rig, const char *id, enum result_state state, const char *value)
+static inline void rig_notice_on(struct rig *rig, const char *id, enum result_state state, const char *value,
+                                 bool listened)
 {
     struct buffer payload;
     buffer_init(&payload, 10000);
@@ -173,9 +174,14 @@ static inline void rig_notice(struct rig *rig, const char *id, enum result_state
         .id = str_of(id), .state = state, .custom = STR("PROGRESS"), .value = str_of(value)};
     cr_assert_eq(result_write(CODEC_JSON, &payload, &parts), UMBEL_OK);
     inbox_notice(&rig->engine->inbox,
-                 (umbel_str){(const char *)buffer_head(&payload), buffer_length(&payload)});
+                 (umbel_str){(const char *)buffer_head(&payload), buffer_length(&payload)}, listened);
     buffer_fini(&payload);
     rig_turn(rig);
+}
+
+static inline void rig_notice(struct rig *rig, const char *id, enum result_state state, const char *value)
+{
+    rig_notice_on(rig, id, state, value, true);
 }
 
 /* Settles whatever is left, and frees. Futures must have been freed. */

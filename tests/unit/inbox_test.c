@@ -118,6 +118,93 @@ Test(inbox, what_is_not_its_turn_yet_is_not_late)
     rig_free(rig);
 }
 
+/* More than the window, all of them late. */
+enum { LINE = 3 * INBOX_WINDOW };
+static umbel_future *line[LINE];
+
+static struct rig *standing_line(void)
+{
+    struct rig *rig = rig_new();
+    char id[16];
+    for (int i = 0; i < LINE; i++) {
+        snprintf(id, sizeof id, "t%d", i);
+        line[i] = accepted(rig, id);
+        rig->sent_count = 0;
+    }
+    rig_tick(rig, 60);
+    cr_assert_eq(rig->watched_count, INBOX_WINDOW);
+    return rig;
+}
+
+static void line_answered(struct rig *rig, int from, int to, bool listened)
+{
+    char id[16];
+    for (int i = from; i < to; i++) {
+        snprintf(id, sizeof id, "t%d", i);
+        rig_notice_on(rig, id, RESULT_SUCCESS, "1", listened);
+    }
+}
+
+static void line_free(struct rig *rig)
+{
+    for (int i = 0; i < LINE; i++)
+        umbel_future_free(line[i]);
+    rig_send(rig);
+    rig_free(rig);
+}
+
+Test(inbox, of_a_line_that_stands_only_the_head_is_watched)
+{
+    struct rig *rig = standing_line();
+    uint64_t due = inbox_due(&rig->engine->inbox);
+    cr_assert_gt(due, loop_now(&rig->engine->loop) + 1000, "nothing to do for those behind it");
+    rig_tick(rig, 120);
+    cr_assert_eq(rig->watched_count, INBOX_WINDOW);
+    line_free(rig);
+}
+
+Test(inbox, workers_that_do_not_know_our_channel_let_the_next_into_the_window)
+{
+    struct rig *rig = standing_line();
+    line_answered(rig, 0, INBOX_WINDOW / 2 - 1, false);
+    rig_tick(rig, 120);
+    cr_assert_eq(rig->watched_count, INBOX_WINDOW, "many at once, not each");
+    line_answered(rig, INBOX_WINDOW / 2 - 1, INBOX_WINDOW, false);
+    rig_tick(rig, 120);
+    cr_assert_eq(rig->watched_count, 2 * INBOX_WINDOW);
+    cr_assert_eq(rig->unwatched_count, INBOX_WINDOW);
+    line_free(rig);
+}
+
+Test(inbox, when_the_line_moves_on_our_channel_nobody_else_is_watched)
+{
+    struct rig *rig = standing_line();
+    line_answered(rig, 0, INBOX_WINDOW + 10, true);
+    rig->engine->inbox.flows[line[0]->flow].answered_ms += 120;
+    rig_tick(rig, 120);
+    cr_assert_eq(rig->watched_count, INBOX_WINDOW);
+    line_free(rig);
+}
+
+Test(inbox, what_stands_behind_the_window_is_read_with_the_slow_look)
+{
+    struct rig *rig = standing_line();
+    rig->looked_up_count = 0;
+    rig_tick(rig, INBOX_SLOW_MS + 100);
+    cr_assert_eq(rig->looked_up_count, LINE - INBOX_WINDOW);
+    cr_assert_eq(rig->watched_count, INBOX_WINDOW);
+    line_free(rig);
+}
+
+Test(inbox, what_was_passed_over_is_watched_beside_a_full_window)
+{
+    struct rig *rig = standing_line();
+    line_answered(rig, LINE - 1, LINE, true);
+    rig_tick(rig, 200);
+    cr_assert_eq(rig->watched_count, LINE - 1);
+    line_free(rig);
+}
+
 Test(inbox, what_was_passed_over_is_late)
 {
     struct rig *rig = rig_new();
@@ -222,9 +309,9 @@ Test(inbox, a_notice_that_is_none_is_left_alone)
 {
     struct rig *rig = rig_new();
     umbel_future *future = accepted(rig, "a");
-    inbox_notice(&rig->engine->inbox, STR("{\"status\": \"SUCC"));
-    inbox_notice(&rig->engine->inbox, STR(""));
-    inbox_notice(&rig->engine->inbox, STR("\xff\xff\xff"));
+    inbox_notice(&rig->engine->inbox, STR("{\"status\": \"SUCC"), true);
+    inbox_notice(&rig->engine->inbox, STR(""), true);
+    inbox_notice(&rig->engine->inbox, STR("\xff\xff\xff"), true);
     cr_assert(!umbel_done(future));
     umbel_future_free(future);
     rig_send(rig);
