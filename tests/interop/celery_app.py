@@ -2,6 +2,7 @@
 import os
 
 from celery import Celery
+from celery.result import allow_join_result
 
 app = Celery("interop", broker=os.environ["UMBEL_TEST_AMQP"], backend=os.environ["UMBEL_TEST_REDIS"])
 app.conf.accept_content = ["json", "msgpack"]
@@ -46,3 +47,16 @@ def retry(self):
     if self.request.retries < 1:
         raise self.retry(countdown=0.1)
     return self.request.retries
+
+
+@app.task(name="py.family", bind=True)
+def family(self, _):
+    return [self.request.root_id, self.request.parent_id]
+
+
+@app.task(name="py.calls")
+def calls(what):
+    """Calls an Umbel task and waits for it."""
+    name, argument = what
+    with allow_join_result():
+        return app.send_task(name, (argument,), queue=os.environ["TEST_UMBEL_QUEUE"]).get(timeout=20)
