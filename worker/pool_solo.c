@@ -42,6 +42,8 @@ struct act {
     struct task_port port;
     struct lane_seat seat;
     bool cancelled, idle;
+    bool evicted; /* by the end of the grace: what it did not finish is handed back, as if it had been killed
+                   */
 };
 
 struct solo {
@@ -178,6 +180,12 @@ static void note_limit(const struct job *job, struct outcome *outcome)
     outcome->pid = getpid();
 }
 
+static void note_eviction(const struct act *act, struct outcome *outcome)
+{
+    if (act->evicted && outcome->kind == OUTCOME_CANCELLED)
+        *outcome = (struct outcome){.kind = OUTCOME_DIED, .runtime = outcome->runtime, .innocent = true};
+}
+
 static void finish(struct solo *solo, struct job *job, const struct outcome *outcome)
 {
     solo->plain -= job->depth == 0;
@@ -197,13 +205,14 @@ static void run(struct act *act, struct job *job)
                              .soft_time_limit = job->soft_time_limit,
                              .deaths = job->deaths};
     act->job = job;
-    act->cancelled = false;
+    act->cancelled = act->evicted = false;
     solo->running++;
     solo->events->started(solo->self, job, getpid());
     task_reset(&act->task);
     call.started_ns = clock_mono_ns();
     task_run(&act->task, &call, &outcome);
     task_client_settle(&solo->client, &act->task);
+    note_eviction(act, &outcome);
     note_limit(job, &outcome);
     solo->running--;
     act->job = NULL;
@@ -314,7 +323,7 @@ static void end_grace(struct solo *solo)
     for (struct act *act = solo->acts; act; act = act->next) {
         if (!act->job || act->cancelled)
             continue;
-        act->cancelled = true;
+        act->cancelled = act->evicted = true;
         task_poke(&act->task);
     }
 }

@@ -39,13 +39,21 @@ static umbel_str message_format(struct umbel_task *task, const char *format, va_
     return (umbel_str){room, (size_t)size};
 }
 
+/* One that has seen that it is to end, and then fails or wants to be tried again, has ended because of that.
+ */
+static enum outcome_kind after_cancel(const struct umbel_task *task, enum outcome_kind kind)
+{
+    bool given_up = kind == OUTCOME_FAILURE || kind == OUTCOME_RETRY;
+    return task->saw_cancel && given_up ? OUTCOME_CANCELLED : kind;
+}
+
 void task_settle_list(struct umbel_task *task, enum outcome_kind kind, const char *type, const char *format,
                       va_list list)
 {
     if (task->settled)
         return;
     task->settled = true;
-    task->outcome.kind = kind;
+    task->outcome.kind = after_cancel(task, kind);
     task->outcome.error_type = type_copy(task, type);
     task->outcome.error_message = message_format(task, format, list);
 }

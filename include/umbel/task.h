@@ -141,7 +141,8 @@ UMBEL_API bool umbel_task_redelivered(const umbel_task *task);   /* it may have 
 UMBEL_API const umbel_value *umbel_task_header(const umbel_task *task, const char *name);
 /* Seconds left until the soft limit (or the hard one where there is no soft one); INFINITY without limits. */
 UMBEL_API double umbel_task_time_left(const umbel_task *task);
-/* True once the soft time limit has passed or the task was cancelled: finish now. A long task asks now and then. */
+/* True once the soft time limit has passed or the task was cancelled: finish now. A long task asks now and then. A
+ * cancelled task that has seen it and ends without a value, or fails, is REVOKED; a value it returns counts. */
 UMBEL_API bool umbel_interrupted(const umbel_task *task);
 /* The pointer that the module's start hook made for this child; shared by all tasks that run there at once. */
 UMBEL_API void *umbel_task_user(const umbel_task *task);

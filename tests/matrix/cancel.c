@@ -20,6 +20,17 @@ static void expect_cancelled(umbel_future *future)
     CHECK(strstr(umbel_error(future), "cancelled"), "%s", umbel_error(future));
 }
 
+/* Workers hear of cancellations a moment later, and in their order: when one that runs has made room for
+ * another, what was cancelled before it has been heard of, too. */
+static void await_hearing(struct matrix *m, umbel_future *running)
+{
+    if (m->can & NEEDS_POOL)
+        return;
+    size_t begun = marks(m, "block.begun");
+    CHECK_CODE(UMBEL_OK, umbel_cancel(running));
+    await_marks(m, "block.begun", begun + 1);
+}
+
 static void a_call_that_waits_is_not_run(struct matrix *m)
 {
     umbel_future *blockers[BLOCKERS], *behind[10];
@@ -31,6 +42,7 @@ static void a_call_that_waits_is_not_run(struct matrix *m)
         CHECK_CODE(UMBEL_OK, i % 2 ? umbel_cancel(behind[i]) : umbel_cancel_pending(behind[i]));
         expect_cancelled(behind[i]);
     }
+    await_hearing(m, blockers[0]);
     unblock(m, blockers);
     umbel_future *after = SUBMIT(m, "m.add", 1, 1);
     CHECK_CODE(UMBEL_OK, umbel_exception(after, PATIENCE));
@@ -66,6 +78,39 @@ static void a_task_that_runs_is_told_to_stop(struct matrix *m)
     if (m->can & NEEDS_POOL)
         CHECK_CODE(UMBEL_OK, umbel_drain(m->client, PATIENCE));
     umbel_future_free(future);
+}
+
+/* Callers that are cancelled while what they called runs: it runs on, and afterwards as many may wait as
+ * ever.
+ */
+static void cancel_callers(struct matrix *m, bool deaf)
+{
+    for (int i = 0; i < 4; i++) {
+        char begun[8] = {'b', (char)('0' + i)}, gate[8] = {'g', (char)('0' + i)},
+             ended[8] = {'e', (char)('0' + i)};
+        umbel_future *caller = SUBMIT(m, "m.parent", umbel_give_bool(deaf), gate_path(m, begun),
+                                      gate_path(m, gate), gate_path(m, ended));
+        await_marks(m, begun, 1);
+        CHECK_CODE(UMBEL_OK, umbel_cancel(caller));
+        expect_cancelled(caller);
+        umbel_future_free(caller);
+        gate_open(m, gate);
+        await_marks(m, ended, 2);
+    }
+    int64_t value;
+    CHECK_CODE(UMBEL_OK,
+               umbel_apply(m->client, "m.chain", UMBEL_ARGS(64), PATIENCE, &value, .queue = m->queue));
+    CHECK(value == 65);
+}
+
+static void what_a_cancelled_task_called_runs_on_and_its_place_is_free(struct matrix *m)
+{
+    cancel_callers(m, false);
+}
+
+static void a_caller_that_does_not_listen_is_killed_and_its_place_is_free(struct matrix *m)
+{
+    cancel_callers(m, true);
 }
 
 static void a_task_that_does_not_listen_is_killed(struct matrix *m)
@@ -226,6 +271,10 @@ const struct matrix_case cancel_cases[] = {
     {"a_call_that_was_just_submitted_is_taken_back", a_call_that_was_just_submitted_is_taken_back, 0},
     {"a_task_that_runs_is_told_to_stop", a_task_that_runs_is_told_to_stop, NEEDS_INTERRUPT},
     {"a_task_that_does_not_listen_is_killed", a_task_that_does_not_listen_is_killed, NEEDS_KILL},
+    {"what_a_cancelled_task_called_runs_on_and_its_place_is_free",
+     what_a_cancelled_task_called_runs_on_and_its_place_is_free, 0},
+    {"a_caller_that_does_not_listen_is_killed_and_its_place_is_free",
+     a_caller_that_does_not_listen_is_killed_and_its_place_is_free, NEEDS_KILL | NEEDS_PARALLEL},
     {"what_runs_is_not_pending", what_runs_is_not_pending, NEEDS_POOL | NEEDS_INTERRUPT},
     {"what_is_done_cannot_be_cancelled", what_is_done_cannot_be_cancelled, 0},
     {"cancelling_twice_is_once", cancelling_twice_is_once, 0},

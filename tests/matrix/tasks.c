@@ -76,6 +76,55 @@ UMBEL_TASK(gate, "m.gate")
     umbel_return(task, to_its_end);
 }
 
+/* Begins, waits for the gate, and leaves a mark at its end unless it was told to stop. */
+UMBEL_TASK(child, "m.child")
+{
+    const char *begun, *gate, *ended;
+    if (umbel_args(task, &begun, &gate, &ended))
+        return;
+    leave_mark(begun);
+    while (access(gate, F_OK) != 0)
+        if (umbel_sleep(task, 0.004))
+            return;
+    leave_mark(ended);
+}
+
+/* Calls two children and waits for them; a deaf one waits again for whatever time it is told to stop. */
+UMBEL_TASK(parent, "m.parent")
+{
+    const char *begun, *gate, *ended;
+    bool deaf;
+    if (umbel_args(task, &deaf, &begun, &gate, &ended))
+        return;
+    umbel_future *children[2];
+    for (int i = 0; i < 2; i++)
+        children[i] = umbel_submit(umbel_task_client(task), "m.child", UMBEL_ARGS(begun, gate, ended));
+    int code;
+    do
+        code = umbel_wait(children, 2, UMBEL_ALL_COMPLETED, 60);
+    while (code && deaf && usleep(1000) == 0);
+    if (code)
+        umbel_fail(task, umbel_code_name(code), "the children did not end");
+    umbel_future_free(children[0]);
+    umbel_future_free(children[1]);
+}
+
+/* One below the other, so deep; all but the last one wait. */
+UMBEL_TASK(chain, "m.chain")
+{
+    int64_t depth, below = 0;
+    if (umbel_args(task, &depth))
+        return;
+    if (depth > 0) {
+        umbel_future *next = umbel_submit(umbel_task_client(task), "m.chain", UMBEL_ARGS(depth - 1));
+        int code = umbel_get(next, 60, &below);
+        if (code)
+            umbel_fail(task, umbel_code_name(code), "%s", umbel_error(next));
+        umbel_future_free(next);
+    }
+    umbel_return(task, below + 1);
+}
+
 UMBEL_TASK(deaf, "m.deaf")
 {
     const char *mark, *gate;

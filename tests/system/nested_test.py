@@ -1,17 +1,13 @@
 """Tasks that call tasks and wait for them: at any depth, with one slot, and whatever dies meanwhile."""
 import os
 import signal
-import time
 
-from stage import alive, descendants, eventually, on_both
+from stage import OnCluster, eventually, on_both
 
 FIB = {10: 55, 14: 377}
 
 
-class Nested:
-    modules = ("nested",)
-    limit = 120
-
+class Children:
     def children(self, worker):
         """Those that run tasks; the fork server is between."""
         return [pid for server in self.below(worker.pid) for pid in self.below(server)]
@@ -19,6 +15,11 @@ class Nested:
     def below(self, pid):
         with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
             return [int(word) for word in f.read().split()]
+
+
+class Nested(Children):
+    modules = ("nested",)
+    limit = 120
 
     def test_a_tree_of_calls_ends_with_one_slot(self):
         worker = self.worker("-c", "1")
@@ -131,6 +132,18 @@ class Nested:
         answer = self.result(root, wait=60)
         self.assertEqual((answer.code, answer.value), (0, 128), answer)
 
+    def test_solo_hands_back_what_waits_when_it_stops_at_once(self):
+        first = self.worker("-P", "solo")
+        root = self.send("nested.waiting_pid", (3.0,))
+        first.wait_for(r"Task nested.nap\S+ received")
+        first.signal(signal.SIGTERM)
+        first.wait_for("warm stop")
+        first.signal(signal.SIGTERM)
+        self.assertEqual(first.wait(), 0)
+        self.worker("-P", "solo")
+        answer = self.result(root)
+        self.assertEqual((answer.code, answer.out.strip()), (0, "0"), answer)
+
     def test_spare_children_go(self):
         worker = self.worker("-c", "1")
         self.assertEqual(self.value("nested.chain", (8,)), 9)
@@ -140,3 +153,40 @@ class Nested:
 
 
 on_both(Nested)
+
+
+class Revoked(Children, OnCluster):
+    """A caller is revoked while what it called runs. Remote control needs RabbitMQ; tests/matrix has umbel_cancel everywhere."""
+    modules = ("nested",)
+    limit = 120
+
+    def revoke_callers(self, pool, signal_name):
+        worker = self.worker("-P", pool, *(() if pool == "solo" else ("-c", "1", "--max-waiting", "2")))
+        for run in (1, 2, 3):
+            caller = self.send("nested.waiting_pid", (0.5,))
+            worker.wait_for(r"Task nested.nap\S+ received", count=run)
+            eventually(lambda: "terminate: " + caller in self.run_program("control", "terminate", signal_name, caller).out,
+                       "it is asked to end")
+            answer = self.result(caller)
+            self.assertEqual(answer.code, 1, answer)
+            self.assertIn("was revoked", answer.err)
+            worker.wait_for(r"Task nested.nap\S+ succeeded", count=run)  # what it called runs on
+        self.assertEqual(self.value("nested.chain", (2,)), 3)  # both that may wait do
+        if pool != "solo":
+            eventually(lambda: len(self.children(worker)) == 1, "one child is left", 20)
+        worker.end()
+
+    def test_its_call_runs_on_and_its_place_is_free_on_prefork(self):
+        self.revoke_callers("prefork", "TERM")
+
+    def test_its_call_runs_on_and_its_place_is_free_when_it_is_killed(self):
+        self.revoke_callers("prefork", "KILL")
+
+    def test_its_call_runs_on_and_its_place_is_free_on_threads(self):
+        self.revoke_callers("threads", "TERM")
+
+    def test_its_call_runs_on_and_its_place_is_free_on_coroutines(self):
+        self.revoke_callers("coroutines", "TERM")
+
+    def test_its_call_runs_on_and_its_place_is_free_in_solo(self):
+        self.revoke_callers("solo", "TERM")

@@ -237,6 +237,31 @@ Test(task, one_that_stops_when_asked_was_cancelled)
     task_fini(&world.task);
 }
 
+static void fail_when_asked(umbel_task *task)
+{
+    umbel_fail(task, "TimeoutError", "the nap was %s", umbel_sleep(task, 10) ? "cut short" : "long");
+}
+
+static void retry_when_asked(umbel_task *task)
+{
+    umbel_sleep(task, 10);
+    umbel_retry(task, 0, "not today");
+}
+
+Test(task, one_that_fails_because_it_was_asked_to_stop_was_cancelled)
+{
+    struct world world = {.cancelled = true};
+    run(&world, fail_when_asked, "[[], {}, {}]");
+    cr_assert_eq(world.outcome.kind, OUTCOME_CANCELLED);
+    run(&world, retry_when_asked, "[[], {}, {}]");
+    cr_assert_eq(world.outcome.kind, OUTCOME_CANCELLED);
+    world.cancelled = false;
+    world.call.soft_time_limit = 0.02;
+    run(&world, fail_when_asked, "[[], {}, {}]");
+    cr_assert_eq(world.outcome.kind, OUTCOME_FAILURE, "a soft limit is no cancellation");
+    task_fini(&world.task);
+}
+
 static void show_progress(umbel_task *task)
 {
     umbel_progress(task, 0.5);
