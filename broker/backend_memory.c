@@ -1,33 +1,20 @@
 /* backend_memory.c: results inside one process.
  *
- * The hub (memory_hub.h) holds the map from id to result; a store changes it at once, under the hub's lock,
- * and puts a notice into the list of every backend of the hub that listens on the reply channel or watches
- * the id. Answers and notices wait in one list per backend until its loop wakes up. Nothing here fails but
- * memory.
- *
- * Expired results are not found any more, and swept away a few buckets at each store. */
+ * The hub (memory_hub.h) holds the results (memory_result.h); a store changes them at once, under the hub's
+ * lock, and puts a notice into the list of every backend of the hub that listens on the reply channel or
+ * watches the id. Answers and notices wait in one list per backend until its loop wakes up. Nothing here
+ * fails but memory. */
 #include <math.h>
 #include <stdlib.h>
 #include "broker/backend.h"
 #include "broker/backend_memory.h"
 #include "broker/audience.h"
-#include "broker/memory_hub.h"
-#include "broker/part_list.h"
+#include "broker/memory_result.h"
+#include "broker/memory_revoked.h"
 #include "common/clock.h"
 
-enum { SWEEP_BUCKETS = 4, EVENTS_PER_TURN = 512 };
+enum { EVENTS_PER_TURN = 512 };
 static const double expires_default = 86400;
-
-struct memory_result {
-    struct table_node node;
-    char *payload; /* NULL: only start marks are known */
-    size_t size;
-    bool terminal;
-    uint32_t starts;
-    struct part_list parts;
-    double expires_at;                   /* monotonic */
-    struct memory_result *older, *newer; /* of a terminal one */
-};
 
 enum event_kind {
     EVENT_UP,
@@ -156,121 +143,6 @@ static void on_wake(uv_async_t *wake)
     memory_hub_unlock(mb->hub);
 }
 
-/* ---- results, under the lock
- * ------------------------------------------------------------------------------------- */
-
-static void free_result(struct memory_result *result)
-{
-    free(result->payload);
-    part_list_fini(&result->parts);
-    free(result);
-}
-
-static void keep_in_order(struct memory_hub *hub, struct memory_result *result)
-{
-    result->older = hub->newest;
-    *(hub->newest ? &hub->newest->newer : &hub->oldest) = result;
-    hub->newest = result;
-    hub->ended++;
-}
-
-static void leave_order(struct memory_hub *hub, struct memory_result *result)
-{
-    *(result->older ? &result->older->newer : &hub->oldest) = result->newer;
-    *(result->newer ? &result->newer->older : &hub->newest) = result->older;
-    hub->ended--;
-}
-
-static void drop_result(struct memory_hub *hub, struct memory_result *result)
-{
-    if (result->terminal)
-        leave_order(hub, result);
-    table_remove(&hub->results, &result->node);
-    free_result(result);
-}
-
-void memory_results_free(struct memory_hub *hub)
-{
-    for (struct table_node *node = table_next(&hub->results, NULL), *next; node; node = next) {
-        next = table_next(&hub->results, node);
-        free_result((struct memory_result *)node);
-    }
-}
-
-static void sweep(struct memory_hub *hub)
-{
-    double now = clock_mono();
-    for (int i = 0; i < SWEEP_BUCKETS && hub->results.size; i++) {
-        hub->sweep = (hub->sweep + 1) & (hub->results.size - 1);
-        for (struct table_node *node = hub->results.buckets[hub->sweep], *next; node; node = next) {
-            struct memory_result *result = (struct memory_result *)node;
-            next = node->next;
-            if (result->expires_at <= now)
-                drop_result(hub, result);
-        }
-    }
-}
-
-static struct memory_result *find(struct memory_hub *hub, umbel_str id)
-{
-    struct memory_result *result = (struct memory_result *)table_find(&hub->results, id);
-    if (result && result->expires_at <= clock_mono()) {
-        drop_result(hub, result);
-        return NULL;
-    }
-    return result;
-}
-
-static struct memory_result *find_or_make(struct memory_hub *hub, umbel_str id)
-{
-    struct memory_result *result = find(hub, id);
-    if (result)
-        return result;
-    result = calloc(1, sizeof *result + id.size);
-    if (!result)
-        return NULL;
-    if (id.size)
-        memcpy(result + 1, id.data, id.size);
-    result->node.key = (umbel_str){(const char *)(result + 1), id.size};
-    if (table_add(&hub->results, &result->node) == UMBEL_OK)
-        return result;
-    free(result);
-    return NULL;
-}
-
-static double expiry(const struct memory_backend *mb)
-{
-    return mb->expires < 0 ? INFINITY : clock_mono() + mb->expires;
-}
-
-static int put_result(struct memory_backend *mb, const struct backend_store *store)
-{
-    struct memory_result *result = find_or_make(mb->hub, store->id);
-    if (!result)
-        return UMBEL_BACKEND_REFUSED;
-    if (result->terminal && !store->overwrite_terminal)
-        return UMBEL_ALREADY_DONE;
-    char *payload = malloc(store->payload.size + 1);
-    if (!payload)
-        return UMBEL_BACKEND_REFUSED;
-    if (store->payload.size)
-        memcpy(payload, store->payload.data, store->payload.size);
-    free(result->payload);
-    result->payload = payload;
-    result->size = store->payload.size;
-    result->expires_at = expiry(mb);
-    if (result->terminal && !store->terminal)
-        leave_order(mb->hub, result);
-    else if (!result->terminal && store->terminal)
-        keep_in_order(mb->hub, result);
-    if (!store->terminal)
-        result->older = result->newer = NULL;
-    result->terminal = store->terminal;
-    while (mb->most && mb->hub->ended > mb->most)
-        drop_result(mb->hub, mb->hub->oldest);
-    return UMBEL_OK;
-}
-
 /* ---- notices
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -286,12 +158,17 @@ static void notify(struct memory_hub *hub, umbel_str id, umbel_str channel, umbe
 /* ---- the contract
  * ------------------------------------------------------------------------------------------------ */
 
+static double expiry(const struct memory_backend *mb)
+{
+    return mb->expires < 0 ? INFINITY : clock_mono() + mb->expires;
+}
+
 static void store_result(struct backend *backend, const struct backend_store *store, uint64_t token)
 {
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
-    sweep(mb->hub);
-    int code = put_result(mb, store);
+    memory_results_sweep(mb->hub);
+    int code = memory_result_put(mb->hub, store, expiry(mb), mb->most);
     if (code == UMBEL_OK)
         notify(mb->hub, store->id, store->reply_channel, store->payload);
     add_answer(mb, EVENT_STORED, token, code);
@@ -303,7 +180,7 @@ static void lookup(struct backend *backend, const umbel_str *ids, size_t count, 
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
     for (size_t i = 0; i < count; i++) {
-        struct memory_result *result = find(mb->hub, ids[i]);
+        struct memory_result *result = memory_result_find(mb->hub, ids[i]);
         umbel_str payload = result && result->payload ? (umbel_str){result->payload, result->size} : STR_NONE;
         add_event(mb, EVENT_FOUND, token, ids[i], payload);
     }
@@ -342,9 +219,9 @@ static void forget(struct backend *backend, umbel_str id)
 {
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
-    struct memory_result *result = find(mb->hub, id);
+    struct memory_result *result = memory_result_find(mb->hub, id);
     if (result)
-        drop_result(mb->hub, result);
+        memory_result_drop(mb->hub, result);
     memory_hub_unlock(mb->hub);
 }
 
@@ -353,7 +230,7 @@ static void begin(struct backend *backend, umbel_str id, uint64_t token)
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
     struct event *event = add_event(mb, EVENT_BEGUN, token, STR_NONE, STR_NONE);
-    struct memory_result *result = event ? find_or_make(mb->hub, id) : NULL;
+    struct memory_result *result = event ? memory_result_make(mb->hub, id) : NULL;
     if (result) {
         event->history = (struct backend_history){result->terminal, result->starts++};
         if (!result->payload)
@@ -368,33 +245,22 @@ static void end_mark(struct backend *backend, umbel_str id)
 {
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
-    struct memory_result *result = find(mb->hub, id);
+    struct memory_result *result = memory_result_find(mb->hub, id);
     if (result && (result->payload || result->parts.count))
         result->starts = 0;
     else if (result)
-        drop_result(mb->hub, result);
+        memory_result_drop(mb->hub, result);
     memory_hub_unlock(mb->hub);
 }
 
 /* ---- parts
  * ------------------------------------------------------------------------------------------------- */
 
-static int put_part(struct memory_backend *mb, const struct backend_part *part)
-{
-    struct memory_result *result = find_or_make(mb->hub, part->id);
-    if (!result)
-        return UMBEL_BACKEND_REFUSED;
-    result->expires_at = fmax(result->expires_at, expiry(mb));
-    if (result->terminal && !part->overwrite_terminal)
-        return UMBEL_ALREADY_DONE;
-    return part_list_add(&result->parts, part);
-}
-
 static void add_part(struct backend *backend, const struct backend_part *part, uint64_t token)
 {
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
-    int code = put_part(mb, part);
+    int code = memory_result_put_part(mb->hub, part, expiry(mb));
     if (code == UMBEL_OK)
         notify(mb->hub, part->id, part->reply_channel, part->payload);
     add_answer(mb, EVENT_STORED, token, code);
@@ -416,7 +282,7 @@ static void read_parts(struct backend *backend, umbel_str id, uint32_t from, uin
     struct buffer packed;
     buffer_init(&packed, SIZE_MAX / 2);
     memory_hub_lock(mb->hub);
-    const struct memory_result *result = find(mb->hub, id);
+    const struct memory_result *result = memory_result_find(mb->hub, id);
     uint32_t count = result && from < result->parts.count ? result->parts.count - from : 0;
     count = count < BACKEND_PARTS_READ ? count : BACKEND_PARTS_READ;
     if (count)
@@ -448,58 +314,13 @@ static void tell_parts(struct memory_backend *mb, const struct event *event)
 /* ---- revoked ids
  * ------------------------------------------------------------------------------------------------- */
 
-struct memory_revoked {
-    struct table_node node;
-    double until; /* since the epoch */
-    char text[];
-};
-
-void memory_revoked_free(struct memory_hub *hub)
-{
-    for (struct table_node *node = table_next(&hub->revoked, NULL), *next; node; node = next) {
-        next = table_next(&hub->revoked, node);
-        free(node);
-    }
-}
-
-static void forget_old_revoked(struct memory_hub *hub)
-{
-    double now = clock_now();
-    for (struct table_node *node = table_next(&hub->revoked, NULL), *next; node; node = next) {
-        next = table_next(&hub->revoked, node);
-        if (((struct memory_revoked *)node)->until <= now) {
-            table_remove(&hub->revoked, node);
-            free(node);
-        }
-    }
-}
-
-static void put_revoked(struct memory_hub *hub, const struct backend_revocation *what)
-{
-    struct memory_revoked *old = (struct memory_revoked *)table_find(&hub->revoked, what->id);
-    if (old) {
-        old->until = fmax(old->until, what->until);
-        return;
-    }
-    struct memory_revoked *revoked =
-        hub->revoked.count < BACKEND_REVOKED_MAX ? malloc(sizeof *revoked + what->id.size) : NULL;
-    if (!revoked)
-        return;
-    if (what->id.size)
-        memcpy(revoked->text, what->id.data, what->id.size);
-    revoked->node.key = (umbel_str){revoked->text, what->id.size};
-    revoked->until = what->until;
-    if (table_add(&hub->revoked, &revoked->node) != UMBEL_OK)
-        free(revoked);
-}
-
 static void keep_revoked(struct backend *backend, const struct backend_revocation *list, size_t count)
 {
     struct memory_backend *mb = (struct memory_backend *)backend;
     memory_hub_lock(mb->hub);
-    forget_old_revoked(mb->hub);
+    memory_revoked_tidy(mb->hub);
     for (size_t i = 0; i < count; i++)
-        put_revoked(mb->hub, &list[i]);
+        memory_revoked_put(mb->hub, &list[i]);
     memory_hub_unlock(mb->hub);
 }
 
@@ -511,28 +332,16 @@ static void list_revoked(struct backend *backend, uint64_t token)
     memory_hub_unlock(mb->hub);
 }
 
-/* A copy, because the owner is called without the lock. */
-static size_t copy_revoked(struct memory_hub *hub, struct arena *arena, struct backend_revocation **list)
-{
-    size_t count = 0;
-    *list = arena_alloc(arena, (hub->revoked.count + 1) * sizeof **list);
-    for (struct table_node *node = *list ? table_next(&hub->revoked, NULL) : NULL; node;
-         node = table_next(&hub->revoked, node))
-        (*list)[count++] =
-            (struct backend_revocation){arena_str(arena, node->key), ((struct memory_revoked *)node)->until};
-    return count;
-}
-
 static void tell_revoked(struct memory_backend *mb, const struct event *event)
 {
     struct arena arena;
     struct backend_revocation *list;
     if (!mb->events->revoked)
         return;
-    arena_init(&arena, 0);
+    arena_init(&arena, 0); /* copies, because the owner is called without the lock */
     memory_hub_lock(mb->hub);
-    forget_old_revoked(mb->hub);
-    size_t count = copy_revoked(mb->hub, &arena, &list);
+    memory_revoked_tidy(mb->hub);
+    size_t count = memory_revoked_copy(mb->hub, &arena, &list);
     memory_hub_unlock(mb->hub);
     mb->events->revoked(mb->self, event->token, UMBEL_OK, list, count);
     arena_fini(&arena);

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 #include <umbel/error.h>
+#include "broker/memory_result.h"
+#include "broker/memory_revoked.h"
 
 static pthread_mutex_t hubs_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct memory_hub *hubs;

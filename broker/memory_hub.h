@@ -20,13 +20,13 @@ struct memory_hub {
     pthread_mutex_t lock;
     struct memory_hub *next;
     unsigned users;
-    struct table queues;  /* of struct memory_queue */
-    struct table results; /* of struct memory_result (backend_memory.c) */
-    struct table revoked; /* of struct memory_revoked (likewise) */
-    size_t sweep;         /* where the search for expired results goes on */
+    struct table queues;                   /* of struct memory_queue */
+    struct table results;                  /* of struct memory_result */
+    struct table revoked;                  /* of struct memory_revoked */
+    size_t sweep;                          /* where the search for expired results goes on */
     struct memory_result *oldest, *newest; /* of those that are terminal */
     size_t ended;                          /* how many those are */
-    uint64_t numbers;     /* of messages */
+    uint64_t numbers;                      /* of messages */
     struct memory_member *transports;
     struct memory_backend *backends;
     char name[];
@@ -50,8 +50,5 @@ struct memory_queue *memory_hub_queue(struct memory_hub *hub, umbel_str name);
 /* Finds or makes it, and tells the transports that wait for it. NULL when memory is out. */
 struct memory_queue *memory_hub_make_queue(struct memory_hub *hub, umbel_str name, int max_priority);
 void memory_hub_wake(struct memory_hub *hub);
-/* backend_memory.c: frees what is left in hub->results and hub->revoked. */
-void memory_results_free(struct memory_hub *hub);
-void memory_revoked_free(struct memory_hub *hub);
 
 #endif
