@@ -1,8 +1,8 @@
 /* request.h: one delivered message on its way through the worker, and every decision about it.
  *
  * Deciding is pure: facts go in, a verdict comes out, nothing is sent, stored or allocated (texts are written
- * into a buffer that the caller lends). consumer.c carries verdicts out. So each rule of this file is one row
- * of a table in tests/unit/request_test.c. */
+ * into a buffer that the caller lends). consumer_admit.c and consumer.c carry verdicts out. So each rule of
+ * this file is one row of a table in tests/unit/request_test.c. */
 #ifndef WORKER_REQUEST_H
 #define WORKER_REQUEST_H
 
