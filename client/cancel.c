@@ -37,7 +37,7 @@ int umbel_stop_submitting(umbel_client *client)
 {
     int code = client_check(client);
     if (code == UMBEL_OK)
-        outbox_shut(&client->engine.outbox);
+        engine_shut(&client->engine);
     return code;
 }
 

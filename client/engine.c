@@ -107,6 +107,7 @@ static void on_wake(void *self)
 {
     struct engine *engine = self;
     struct wishes wishes = take_wishes(engine);
+    direct_take(&engine->direct);
     outbox_take(&engine->outbox);
     outbox_send(&engine->outbox);
     inbox_take_orders(&engine->inbox);
@@ -139,6 +140,12 @@ static void *run(void *self)
     if (alone)
         engine->release(engine->owner);
     return NULL;
+}
+
+void engine_shut(struct engine *engine)
+{
+    outbox_shut(&engine->outbox);
+    direct_shut(&engine->direct);
 }
 
 bool engine_is_here(const struct engine *engine)
@@ -304,6 +311,7 @@ static void close_ends(void *self)
 static void begin_stop(struct engine *engine)
 {
     outbox_close(&engine->outbox);
+    direct_close(&engine->direct);
     timers_close(&engine->timers);
     if (engine->local_works)
         local_close(engine->local, engine->grace, close_ends, engine);
@@ -316,6 +324,7 @@ void engine_fini(struct engine *engine)
     local_free(engine->local);
     timers_fini(&engine->timers);
     outbox_fini(&engine->outbox);
+    direct_fini(&engine->direct);
     inbox_fini(&engine->inbox);
     pthread_cond_destroy(&engine->changed);
     pthread_mutex_destroy(&engine->lock);
@@ -362,7 +371,7 @@ static void end_local(struct engine *engine)
 /* Without a thread the caller's own carries out the closing. */
 bool engine_close(struct engine *engine, double grace)
 {
-    outbox_shut(&engine->outbox);
+    engine_shut(engine);
     engine->grace = grace;
     if (engine->running && close_thread(engine))
         return true;
@@ -418,6 +427,14 @@ static void local_ended(void *self)
         loop_mark(&engine->loop, &engine->turn);
 }
 
+/* A call that went straight to it goes on as a task of its queue. */
+static void local_leaves(void *self, umbel_str queue)
+{
+    struct engine *engine = self;
+    engine->local_sent++;
+    local_serve(engine->local, queue);
+}
+
 static void serve(void *self, umbel_str queue)
 {
     local_serve(self, queue);
@@ -436,7 +453,9 @@ static int make_local(struct engine *engine, const struct engine_options *option
                                   .log = options->log,
                                   .started = local_started,
                                   .ended = local_ended,
+                                  .calls = &direct_call_events,
                                   .self = engine,
+                                  .calls_self = &engine->direct,
                                   .client = options->owner};
     int code = local_new(&engine->local, &local, why);
     if (code != UMBEL_OK)
@@ -459,6 +478,8 @@ static int open_local(struct engine *engine, const struct engine_options *option
     engine->outbox.serve = serve;
     engine->outbox.serve_self = engine->local;
     engine->inbox.keeps_revoked = false;
+    if (local_takes_calls(engine->local))
+        engine->direct.local = engine->local;
     return UMBEL_OK;
 }
 
@@ -477,8 +498,12 @@ static int init(struct engine *engine, const struct engine_options *options)
     waiter_cond_init(&engine->changed);
     timers_init(&engine->timers, &engine->waker);
     outbox_init(&engine->outbox, &engine->loop, &engine->turn, &engine->inbox, options->buffer_bytes);
+    direct_init(&engine->direct, &engine->loop, &engine->turn, &engine->inbox);
+    engine->direct.leaves = local_leaves;
+    engine->direct.self = engine;
     int code = inbox_init(&engine->inbox, &engine->loop, &engine->waker, &engine->turn, options->callbacks,
                           options->log);
+    engine->inbox.direct = &engine->direct;
     if (code == UMBEL_OK)
         code = loop_init(&engine->loop);
     if (code != UMBEL_OK) {

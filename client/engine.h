@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "client/direct.h"
 #include "client/inbox.h"
 #include "client/outbox.h"
 #include "client/timers.h"
@@ -38,6 +39,7 @@ struct engine {
     bool has_results;                 /* there is a backend; never changes once open */
     struct outbox outbox;
     struct inbox inbox;
+    struct direct direct;
     struct timers timers;
     struct callbacks *callbacks;
     atomic_bool rung; /* umbel_client_dispatch was told of a timed call and has not looked yet */
@@ -80,6 +82,8 @@ int engine_open(struct engine *engine, const struct engine_options *options, str
 bool engine_close(struct engine *engine, double grace);
 /* Frees what is left; when the last future is gone too. */
 void engine_fini(struct engine *engine);
+/* Nothing is submitted any more. */
+void engine_shut(struct engine *engine);
 bool engine_is_here(const struct engine *engine); /* is this the background thread? */
 /* Runs the timed calls that are due, for umbel_client_dispatch; how many ran. */
 int engine_run_timers(struct engine *engine);

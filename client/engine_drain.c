@@ -10,6 +10,7 @@ void engine_carry_out_cancels(struct engine *engine, enum engine_cancels which)
 {
     if (which == CANCEL_NOTHING)
         return;
+    direct_cancel_all(&engine->direct, which == CANCEL_ALL);
     outbox_cancel_unsent(&engine->outbox);
     inbox_cancel_all(&engine->inbox, which == CANCEL_ALL);
     loop_mark(&engine->loop, &engine->turn);
@@ -17,7 +18,8 @@ void engine_carry_out_cancels(struct engine *engine, enum engine_cancels which)
 
 static bool is_quiet(struct engine *engine)
 {
-    return outbox_empty(&engine->outbox) && engine->inbox.roster.count == 0 &&
+    return direct_quiet(&engine->direct) && outbox_empty(&engine->outbox) &&
+           engine->inbox.roster.count == 0 &&
            (!engine->local_works || engine->local_ended >= engine->local_sent);
 }
 

@@ -10,9 +10,11 @@
 #include <string.h>
 #include "client/callback.h"
 #include "client/client.h"
+#include "client/direct.h"
 #include "client/parts.h"
 #include "client/reading.h"
 #include "client/waiter.h"
+#include "common/uuid.h"
 
 /* Id and name lie behind one another, in the future itself where they fit. */
 static bool keep_text(umbel_future *future, umbel_str id, umbel_str name)
@@ -32,9 +34,9 @@ static bool keep_text(umbel_future *future, umbel_str id, umbel_str name)
     return true;
 }
 
-umbel_future *future_new(umbel_client *client, umbel_str id, umbel_str name)
+static umbel_future *make(umbel_client *client, umbel_str id, umbel_str name, size_t behind)
 {
-    umbel_future *future = malloc(sizeof *future);
+    umbel_future *future = malloc(sizeof *future + behind);
     if (!future)
         return NULL;
     memset(future, 0, offsetof(umbel_future, text_here));
@@ -51,6 +53,29 @@ umbel_future *future_new(umbel_client *client, umbel_str id, umbel_str name)
     return future;
 }
 
+umbel_future *future_new(umbel_client *client, umbel_str id, umbel_str name)
+{
+    return make(client, id, name, 0);
+}
+
+umbel_future *future_new_direct(umbel_client *client, umbel_str name, size_t room)
+{
+    char id[UUID_SIZE];
+    uuid_make(id);
+    umbel_future *future =
+        make(client, (umbel_str){id, UUID_SIZE - 1}, name, sizeof(struct direct_call) + room);
+    if (!future)
+        return NULL;
+    struct direct_call *call = future->direct = (struct direct_call *)(future + 1);
+    call->future = future;
+    call->left = false;
+    call->size = room;
+    atomic_init(&call->told, false);
+    link_init(&call->given);
+    atomic_init(&future->state, UMBEL_STATE_ACCEPTED);
+    return future;
+}
+
 void future_ref(umbel_future *future)
 {
     atomic_fetch_add_explicit(&future->refs, 1, memory_order_relaxed);
@@ -58,7 +83,8 @@ void future_ref(umbel_future *future)
 
 static void drop_payload(umbel_future *future)
 {
-    free((char *)(uintptr_t)future->payload.data);
+    if (!future->direct || future->payload.data != future->direct->room)
+        free((char *)(uintptr_t)future->payload.data);
     future->payload = STR_NONE;
 }
 
@@ -189,6 +215,40 @@ bool future_answered(umbel_future *future, enum result_state state, umbel_str pa
     }
     pthread_mutex_unlock(&future->lock);
     return waited;
+}
+
+/* Where the call was there is room again; null needs none. */
+static int keep_value(umbel_future *future, enum codec codec, umbel_str value)
+{
+    struct direct_call *call = future->direct;
+    bool null = value.size <= 4 && (str_equal(value, STR("null")) || str_equal(value, STR("\xc0")));
+    char *copy = NULL;
+    if (!null && !(copy = value.size <= call->size ? call->room : malloc(value.size)))
+        return UMBEL_NO_MEMORY;
+    if (copy && value.size)
+        memcpy(copy, value.data, value.size);
+    future->payload = (umbel_str){copy, copy ? value.size : 0};
+    future->bare = true;
+    future->bare_codec = codec;
+    return UMBEL_OK;
+}
+
+bool future_returned(umbel_future *future, enum codec codec, umbel_str value)
+{
+    bool waited = false;
+    pthread_mutex_lock(&future->lock);
+    if (!future_finished(future)) {
+        int code = keep_value(future, codec, value);
+        waited = finish(future, code == UMBEL_OK ? UMBEL_STATE_SUCCEEDED : UMBEL_STATE_FAILED, code);
+    }
+    pthread_mutex_unlock(&future->lock);
+    return waited;
+}
+
+void future_begun(umbel_future *future)
+{
+    int accepted = UMBEL_STATE_ACCEPTED;
+    atomic_compare_exchange_strong(&future->state, &accepted, (int)UMBEL_STATE_STARTED);
 }
 
 bool future_ignored(umbel_future *future)

@@ -47,6 +47,7 @@ struct waiter_node;
 struct callback;
 struct reading;
 struct part_queue;
+struct direct_call;
 
 /* What the caller asks the background thread to do with a future. */
 enum future_order {
@@ -56,6 +57,7 @@ enum future_order {
     ORDER_CANCEL = 8,     /* it is done as cancelled: whoever might run it is to know */
     ORDER_TERMINATE = 16, /* also if it runs already */
     ORDER_PARTS = 32,     /* its parts are to be read (parts.h) */
+    ORDER_TELL = 64,      /* somebody has its id: others are to find what becomes of it (direct.h) */
 };
 
 /* Where the inbox is with it. */
@@ -82,9 +84,13 @@ struct umbel_future {
     struct callback *callbacks;
     struct callback *watchers; /* of progress */
     struct part_queue *parts;  /* NULL until somebody reads them */
-    umbel_str payload;         /* the stored result map; malloc'd or NULL */
-    char *why;                 /* why it was not sent; malloc'd or NULL */
-    struct reading *reading;   /* made by whoever reads the result first */
+    umbel_str payload; /* the stored result map, or the `bare` value; malloc'd, in `direct`, or NULL */
+    enum codec bare_codec;
+    bool bare;
+    struct direct_call
+        *direct;             /* the call itself, where no message carries it (direct.h); behind the future */
+    char *why;               /* why it was not sent; malloc'd or NULL */
+    struct reading *reading; /* made by whoever reads the result first */
 
     const char *id, *name;    /* name: the task's, "" for a future from a bare id; in text_here or malloc'd */
     umbel_future *order_next; /* the inbox's orders; under its lock, as is `orders` */
@@ -110,6 +116,8 @@ struct umbel_future {
 
 /* One reference, for the caller. NULL when memory is out. `name` may be "". Any thread. */
 umbel_future *future_new(umbel_client *client, umbel_str id, umbel_str name);
+/* One that carries its call, in a struct direct_call with so much room; it is accepted. */
+umbel_future *future_new_direct(umbel_client *client, umbel_str name, size_t room);
 void future_ref(umbel_future *future);
 void future_unref(umbel_future *future);
 /* "math.add[4f2e...]", or "[4f2e...]" without a name; cut to fit. */
@@ -132,6 +140,10 @@ bool future_answered(umbel_future *future, enum result_state state, umbel_str pa
 bool future_ignored(umbel_future *future);
 /* A worker of our own has begun it. */
 void future_started(umbel_future *future);
+/* Likewise, for the pool of our own. */
+void future_begun(umbel_future *future);
+/* Its task has succeeded with this value, which no map is around. */
+bool future_returned(umbel_future *future, enum codec codec, umbel_str value);
 /* Its caller does not want it any more. Any thread. UMBEL_OK: it is done, an order must follow;
  * UMBEL_ALREADY_DONE; UMBEL_BUSY: it runs, and `pending_only`. */
 int future_cancelled(umbel_future *future, bool pending_only);

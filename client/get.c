@@ -1,5 +1,6 @@
 /* get.c: asking a future: is it done, what is the result; and giving it back. */
 #include "client/client.h"
+#include "client/direct.h"
 #include "client/future.h"
 #include "client/reading.h"
 #include "client/sentence.h"
@@ -93,7 +94,7 @@ static int take_number(umbel_future *future, const umbel_take *take)
     umbel_client *client = future->client;
     struct result_view view;
     pthread_mutex_lock(&client->scratch_lock);
-    int code = result_read(&client->scratch, future->payload, &view);
+    int code = reading_view(future, &client->scratch, &view);
     if (code == UMBEL_OK)
         code = value_take(view.value, take);
     arena_reset(&client->scratch);
@@ -144,8 +145,17 @@ int umbel_future_code(umbel_future *future)
     return future_finished(future) ? atomic_load(&future->code) : UMBEL_OK;
 }
 
+/* Whoever has the id may ask for the result with it: now there has to be one. */
+static void tell_id(umbel_future *future)
+{
+    if (fork_mark_is_ours(&future->client->mark) && !atomic_exchange(&future->direct->told, true))
+        inbox_order(&future->client->engine.inbox, future, ORDER_TELL);
+}
+
 const char *umbel_future_id(umbel_future *future)
 {
+    if (future && future->direct && !atomic_load(&future->direct->told))
+        tell_id(future);
     return future ? future->id : "";
 }
 

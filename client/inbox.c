@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "client/direct.h"
 #include "client/parts.h"
 #include "client/waiter.h"
 #include "common/buffer.h"
@@ -489,7 +490,7 @@ void inbox_order(struct inbox *inbox, umbel_future *future, int order)
 
 /* The end of a cancelled task is stored before it could have another, and told to all workers
  * (cancel_note.h). */
-static void tell_workers(struct inbox *inbox, const umbel_future *future, bool terminate)
+void inbox_tell_workers(struct inbox *inbox, const umbel_future *future, bool terminate)
 {
     double now = clock_now();
     struct backend_revocation revocation = {str_of(future->id), now + CANCEL_SECONDS};
@@ -507,10 +508,10 @@ static void tell_workers(struct inbox *inbox, const umbel_future *future, bool t
     buffer_fini(&note);
 }
 
-static void cancel(struct inbox *inbox, umbel_future *future, bool terminate)
+void inbox_cancel(struct inbox *inbox, umbel_future *future, bool terminate)
 {
     if ((future->watch != WATCH_NONE || future->sent) && inbox->backend)
-        tell_workers(inbox, future, terminate);
+        inbox_tell_workers(inbox, future, terminate);
     inbox_announce(inbox, future);
     inbox_drop(inbox, future);
 }
@@ -526,7 +527,7 @@ void inbox_cancel_all(struct inbox *inbox, bool terminate)
         for (struct link *link = lists[i]->next, *next; link != lists[i]; link = next) {
             next = link->next;
             if (future_cancelled(of_link(link), !terminate) == UMBEL_OK)
-                cancel(inbox, of_link(link), terminate);
+                inbox_cancel(inbox, of_link(link), terminate);
         }
 }
 
@@ -543,8 +544,10 @@ static void carry_out(struct inbox *inbox, umbel_future *future, int orders)
         enter(inbox, future, 0, 0); /* late at once: only its own channel can tell */
     else if ((orders & ORDER_ADOPT) && inbox->closing && future_closed(future))
         inbox_announce(inbox, future);
+    if (orders & ORDER_TELL)
+        direct_told(inbox->direct, future);
     if (orders & ORDER_CANCEL)
-        cancel(inbox, future, (orders & ORDER_TERMINATE) != 0);
+        inbox_cancel(inbox, future, (orders & ORDER_TERMINATE) != 0);
     if (orders & (ORDER_RELEASE | ORDER_FORGET))
         inbox_drop(inbox, future);
     if ((orders & ORDER_PARTS) && !(orders & ORDER_RELEASE))

@@ -65,12 +65,13 @@ struct inbox {
     uint64_t batch;
     uint64_t channel_deadline_ms;
     bool channel_ready;
-    bool closing;       /* the backend was taken away: what is adopted now has no answer */
-    bool keeps_revoked; /* cancelled ids are kept for workers that are not there yet */
-    bool reachable;     /* the backend answers look-ups */
-    bool unread;        /* some look-up had no answer */
-    uint64_t unread_ms; /* when all are looked up again, while it is reachable */
-    struct link reads;  /* of parts, in order of asking (parts.h) */
+    bool closing;          /* the backend was taken away: what is adopted now has no answer */
+    bool keeps_revoked;    /* cancelled ids are kept for workers that are not there yet */
+    bool reachable;        /* the backend answers look-ups */
+    bool unread;           /* some look-up had no answer */
+    struct direct *direct; /* for ORDER_TELL */
+    uint64_t unread_ms;    /* when all are looked up again, while it is reachable */
+    struct link reads;     /* of parts, in order of asking (parts.h) */
     uint64_t read_sequence;
     struct arena arena;                    /* of one part's notice */
     umbel_future *turn_first, **turn_last; /* to be announced or unwatched at the turn's end */
@@ -105,6 +106,10 @@ void inbox_announce(struct inbox *inbox, umbel_future *future);
 void inbox_notice(struct inbox *inbox, umbel_str payload, bool listened);
 /* A worker of our own has begun this task. */
 void inbox_started(struct inbox *inbox, umbel_str id);
+/* Stores the end of a cancelled task, and tells all workers. */
+void inbox_tell_workers(struct inbox *inbox, const umbel_future *future, bool terminate);
+/* It is done as cancelled: whoever may run it is told. */
+void inbox_cancel(struct inbox *inbox, umbel_future *future, bool terminate);
 /* Cancels everything that is waited for; without `terminate` what is known to run goes on. */
 void inbox_cancel_all(struct inbox *inbox, bool terminate);
 void inbox_subscribed(struct inbox *inbox, uint64_t token);

@@ -22,7 +22,7 @@ static void note_end(umbel_future *future, struct part_queue *queue)
     umbel_str run = STR_NONE;
     uint32_t total = 0;
     arena_reset(&queue->arena);
-    if (future->payload.size && result_read(&queue->arena, future->payload, &view) == UMBEL_OK)
+    if (reading_view(future, &queue->arena, &view) == UMBEL_OK && view.map)
         result_read_part(&view, &run, &total);
     part_queue_end(queue, run, total);
 }

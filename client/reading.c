@@ -30,12 +30,32 @@ static const char *text_of(struct reading *reading, umbel_str text)
     return text.data ? arena_copy(&reading->arena, text.data, text.size) : NULL;
 }
 
-static void take_apart(struct reading *reading, umbel_str payload)
+/* The value alone, as the pool of our own gave it. */
+static int view_bare(const umbel_future *future, struct arena *arena, struct result_view *view)
+{
+    static const umbel_value null;
+    umbel_value *value = NULL;
+    int code = UMBEL_OK;
+    if (future->payload.size)
+        code = codec_row(future->bare_codec)->decode(arena, future->payload, &value, NULL);
+    *view = (struct result_view){
+        .state = RESULT_SUCCESS, .id = str_of(future->id), .value = value ? value : &null};
+    return code;
+}
+
+int reading_view(const umbel_future *future, struct arena *arena, struct result_view *view)
+{
+    *view = (struct result_view){.state = RESULT_PENDING};
+    if (future->bare)
+        return view_bare(future, arena, view);
+    return future->payload.size ? result_read(arena, future->payload, view) : UMBEL_OK;
+}
+
+static void take_apart(umbel_future *future, struct reading *reading)
 {
     arena_reset(&reading->arena);
-    reading->view = (struct result_view){.state = RESULT_PENDING};
     reading->error = reading->error_type = reading->error_message = reading->traceback = NULL;
-    reading->code = payload.size ? result_read(&reading->arena, payload, &reading->view) : UMBEL_OK;
+    reading->code = reading_view(future, &reading->arena, &reading->view);
     if (reading->code == UMBEL_OK) {
         reading->error_type = text_of(reading, reading->view.error_type);
         reading->error_message = text_of(reading, reading->view.error_message);
@@ -53,7 +73,7 @@ struct reading *reading_of(umbel_future *future)
         arena_init(&future->reading->arena, 0);
     }
     if (!future->reading->fresh)
-        take_apart(future->reading, future->payload);
+        take_apart(future, future->reading);
     return future->reading;
 }
 
@@ -182,7 +202,7 @@ const umbel_value *umbel_result(umbel_future *future)
     if (!future || !is_ours(future))
         return NULL;
     pthread_mutex_lock(&future->lock);
-    const struct reading *reading = future->payload.size ? reading_of(future) : NULL;
+    const struct reading *reading = future->payload.size || future->bare ? reading_of(future) : NULL;
     const umbel_value *value = reading ? value_of(reading) : NULL;
     pthread_mutex_unlock(&future->lock);
     return value;

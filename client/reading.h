@@ -16,6 +16,8 @@ struct reading {
 void reading_free(struct reading *reading);
 /* The payload changed. NULL is allowed. */
 void reading_stale(struct reading *reading);
+/* What a finished future holds, into the arena. */
+int reading_view(const umbel_future *future, struct arena *arena, struct result_view *view);
 /* The future's reading, taken apart now if need be; its lock is held. NULL only when memory is out. */
 struct reading *reading_of(umbel_future *future);
 /* Hands a value (NULL: null) to the caller's variable. `code` is of reading it; that, or its being unfit for

@@ -3,6 +3,7 @@
 #define CLIENT_RECORD_H
 
 #include <umbel/client.h>
+#include <umbel/executor.h>
 #include "client/nested.h"
 #include "common/arena.h"
 #include "common/buffer.h"
@@ -37,6 +38,8 @@ const char *record_check(const char *task, const umbel_submit_options *options);
 struct record_call {
     umbel_arguments arguments;
     const struct umbel_chunk *chunk; /* NULL: `arguments` count */
+    umbel_function *function;  /* of umbel.function, where no header names it; NULL: a task's name does */
+    const char *function_name; /* static text or NULL */
 };
 /* Encodes a checked call. Everything is copied but the strings of the future, which it must outlive.
  * UMBEL_OK, UMBEL_BAD_VALUE, UMBEL_TOO_DEEP, UMBEL_TOO_LARGE (more than `max` bytes), UMBEL_NO_MEMORY. `wall`

@@ -10,6 +10,7 @@
 #include "client/waiter.h"
 #include "common/clock.h"
 #include "common/uuid.h"
+#include "worker/task_function.h"
 
 static const double CONFIRM_MARGIN = 0.05; /* the background thread speaks first: it knows the reason */
 
@@ -119,9 +120,47 @@ umbel_future *submit_refused(umbel_client *client, const char *task, const umbel
     return future ? unsent(client, future, options->queue, code, why) : NULL;
 }
 
+bool submit_is_direct(umbel_client *client, const umbel_submit_options *options)
+{
+    struct nested_origin origin;
+    return direct_takes(&client->engine.direct, options) &&
+           !(client->nested && client->nested->origin(client->nested_self, &origin));
+}
+
+static int write_body(const umbel_client *client, struct buffer *out, const struct record_call *call,
+                      enum codec codec)
+{
+    int code =
+        call->chunk ? chunk_write_body(call->chunk, out) : codec_write_body(codec, out, call->arguments);
+    return code == UMBEL_OK && buffer_length(out) > client->options.buffer_bytes ? UMBEL_TOO_LARGE : code;
+}
+
+/* A record only lends the buffer in which the body is written. */
+static umbel_future *submit_direct(umbel_client *client, const char *task, const struct record_call *call,
+                                   const umbel_submit_options *options)
+{
+    struct outbox *outbox = &client->engine.outbox;
+    struct record *record = outbox_record(outbox);
+    if (!record)
+        return NULL;
+    enum codec codec = call->chunk ? call->chunk->codec : client_codec(client, options->serializer);
+    int code = write_body(client, &record->bytes, call, codec);
+    umbel_str body = {(const char *)buffer_head(&record->bytes), buffer_length(&record->bytes)};
+    umbel_future *future =
+        direct_make(client, call->chunk ? CHUNK_TASK : task, call->function, call->function_name,
+                    code == UMBEL_OK ? body : STR_NONE, codec, options);
+    outbox_spare(outbox, record);
+    if (future && code == UMBEL_OK)
+        code = direct_put(&client->engine.direct, future);
+    return future && code != UMBEL_OK ? unsent(client, future, options->queue, code, NULL) : future;
+}
+
 static umbel_future *submit(umbel_client *client, const char *task, const struct record_call *call,
                             const umbel_submit_options *options)
 {
+    if (client_check(client) == UMBEL_OK && !record_check(task, options) && submit_is_direct(client, options))
+        return submit_direct(client, task, call, options);
+
     umbel_future *future = new_future(client, task, options->id);
     if (!future)
         return NULL;
@@ -154,4 +193,11 @@ umbel_future *umbel_submit_chunk_with(umbel_chunk *chunk, const umbel_submit_opt
         submit(chunk->client, chunk->task, &(struct record_call){.chunk = chunk}, options ? options : &plain);
     chunk_empty(chunk);
     return future;
+}
+
+umbel_future *submit_function(umbel_client *client, umbel_function *function, const char *name,
+                              umbel_arguments arguments, const umbel_submit_options *options)
+{
+    struct record_call call = {.arguments = arguments, .function = function, .function_name = name};
+    return submit(client, TASK_FUNCTION_NAME, &call, options);
 }

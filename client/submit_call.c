@@ -61,6 +61,8 @@ umbel_future *umbel_submit_call_with(umbel_client *client, umbel_function *funct
         return submit_refused(client, "function", &changed, UMBEL_NOT_SUPPORTED, no_pool);
     if (code == UMBEL_OK && !function)
         return submit_refused(client, "function", &changed, UMBEL_BAD_ARGUMENT, "the function is NULL");
+    if (code == UMBEL_OK && submit_is_direct(client, &changed))
+        return submit_function(client, function, name_of(function), arguments, &changed);
     if (!changed.shadow)
         changed.shadow = name_of(function);
     if (!changed.headers)

@@ -81,6 +81,7 @@ void wire_done(struct child_wire *wire, uint32_t number, const struct outcome *o
     struct frame_done done = {
         .kind = (uint8_t)outcome->kind,
         .has_links = outcome->has_links,
+        .id_told = outcome->id_told,
         .retry_after = outcome->retry_after,
         .runtime = outcome->runtime,
         .type_size = (uint32_t)outcome->error_type.size,

@@ -25,7 +25,7 @@ static void conclude(struct consumer *consumer, struct request *req);
 
 static void settle_tag(struct consumer *consumer, const struct request *req, enum settle how)
 {
-    if (!req->settled)
+    if (!req->settled && !req->undelivered)
         consumer->transport->ops->settle(consumer->transport, req->tag, how);
 }
 
@@ -58,6 +58,12 @@ static void settle(struct consumer *consumer, struct request *req, enum settle h
 void consumer_hand_back(struct consumer *consumer, struct request *req)
 {
     consumer->counts.handed_back++;
+    if (req->undelivered) {
+        if (req->call)
+            consumer->calls->dropped(consumer->calls_self, req->call);
+        settle(consumer, req, SETTLE_ACK);
+        return;
+    }
     if (req->deaths > 0 && consumer->phase != PHASE_KILLING && !req->lost) {
         req->ending = (struct verdict){.kind = VERDICT_END, .send = SEND_BACK};
         conclude(consumer, req);
@@ -291,6 +297,10 @@ void consumer_end(struct consumer *consumer, struct request *req, const struct v
 {
     umbel_str value = outcome ? outcome->value : STR_NONE;
     count_ending(consumer, verdict);
+    if (req->call && consumer_call_answered(consumer, req, verdict, outcome)) {
+        settle(consumer, req, SETTLE_ACK);
+        return;
+    }
     if (consumer->watched)
         tell_end(consumer, req, verdict, outcome);
     req->ending = *verdict;

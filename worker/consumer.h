@@ -8,6 +8,7 @@
 #ifndef WORKER_CONSUMER_H
 #define WORKER_CONSUMER_H
 
+#include "worker/calls.h"
 #include "worker/copies.h"
 #include "worker/flow.h"
 #include "worker/nest.h"
@@ -84,8 +85,11 @@ struct consumer {
     struct task_note *tasks;        /* in the registry's order */
     const umbel_task_def *last_def; /* of the last run, and its note */
     struct task_note *last_note;
-    bool watched; /* events->task is called */
-    bool limited; /* some task_note is */
+    const struct call_events *calls; /* of this very program; NULL: it makes none */
+    void *calls_self;
+    bool calls_first; /* when both wait for room, next time */
+    bool watched;     /* events->task is called */
+    bool limited;     /* some task_note is */
 };
 
 extern const struct transport_events consumer_transport_events;

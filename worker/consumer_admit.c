@@ -41,9 +41,18 @@ static void write_job(struct consumer *consumer, struct request *req)
     request_limits(&req->msg, def, policy, &job->time_limit, &job->soft_time_limit);
 }
 
+/* What the pool holds cannot expire any more; so behind calls of this program, of which it may hold many, it
+ * is kept here until its place is free. */
+static bool must_wait(const struct consumer *consumer, const struct request *req)
+{
+    return req->msg.expires.size && consumer->requests.undelivered >= consumer->options.concurrency;
+}
+
 /* False: the pool has no room. */
 static bool start(struct consumer *consumer, struct request *req)
 {
+    if (must_wait(consumer, req))
+        return false;
     write_job(consumer, req);
     if (consumer->pool->ops->dispatch(consumer->pool, &req->job) != UMBEL_OK)
         return false;
@@ -82,7 +91,8 @@ void consumer_put_ready(struct consumer *consumer, struct request *req)
 static void make_ready(struct consumer *consumer, struct request *req)
 {
     req->state = REQUEST_READY;
-    request_set_enter(&consumer->requests, req);
+    if (!req->undelivered)
+        request_set_enter(&consumer->requests, req);
     req->job.depth = nest_depth(&req->msg);
     if ((req->job.depth > 0 || !consumer->ready.first) && start(consumer, req))
         return;
@@ -225,7 +235,8 @@ static struct request *receive(struct consumer *consumer, struct tag tag, const 
     req->replayed = req->msg.extra_count && message_extra(&req->msg, "umbel-replayed") != NULL;
     remember_copy(consumer, req);
     consumer->counts.received++;
-    flow_delivered(&consumer->flow, consumer->requests.in_hand - consumer->requests.nested);
+    flow_delivered(&consumer->flow, consumer->requests.in_hand - consumer->requests.nested -
+                                         consumer->requests.undelivered);
     return req;
 }
 

@@ -35,7 +35,7 @@ enum revoke_effect consumer_revoke(struct consumer *consumer, const struct backe
                                    int signal)
 {
     revoked_add(&consumer->revoked, what);
-    struct request *req = request_set_find(&consumer->requests, what->id);
+    struct request *req = consumer_find(consumer, what->id);
     if (!req || consumer->phase != PHASE_WORKING)
         return consumer_terminate(consumer, what->id, signal);
     if (req->state == REQUEST_READY) {
@@ -54,7 +54,7 @@ enum revoke_effect consumer_revoke(struct consumer *consumer, const struct backe
 
 enum revoke_effect consumer_terminate(struct consumer *consumer, umbel_str id, int signal)
 {
-    struct request *req = request_set_find(&consumer->requests, id);
+    struct request *req = consumer_find(consumer, id);
     if (!req || req->state != REQUEST_RUNNING || req->job.reader)
         return REVOKE_NOT_HERE;
     return end_running(consumer, req, signal);

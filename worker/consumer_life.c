@@ -267,10 +267,15 @@ static void on_started(void *self, struct job *job, int pid)
     struct consumer *consumer = self;
     struct request *req = job->owner;
     req->pid = pid;
-    req->started_at = clock_now();
-    if (request_tracks_start(&req->msg, job->def, &consumer->options.policy) && !job->reader)
+    if (req->call)
+        consumer->calls->started(consumer->calls_self, req->call);
+    else
+        req->started_at = clock_now();
+    if (request_tracks_start(&req->msg, job->def, &consumer->options.policy) && !job->reader) {
+        consumer_call_leaves(consumer, req);
         store_started(consumer, req);
-    if (consumer->watched && !job->reader)
+    }
+    if (consumer->watched && !job->reader && !req->call)
         consumer->events->task(consumer->self, NEWS_STARTED, req, NULL, NULL);
 }
 
@@ -283,7 +288,8 @@ static void on_said(void *self, struct job *job, int pid, umbel_level level, umb
 static void on_progress(void *self, struct job *job, umbel_str value)
 {
     struct consumer *consumer = self;
-    const struct request *req = job->owner;
+    struct request *req = job->owner;
+    consumer_call_leaves(consumer, req);
     buffer_clear(&consumer->scratch);
     if (!consumer->backend_up || request_ignores_result(&req->msg, job->def, &consumer->options.policy) ||
         report_write_progress(&consumer->scratch, req, value) != UMBEL_OK)
@@ -294,7 +300,7 @@ static void on_progress(void *self, struct job *job, umbel_str value)
 static void on_pool_room(void *self)
 {
     struct consumer *consumer = self;
-    consumer_pump(consumer);
+    consumer_room(consumer);
     nested_flow_look(&consumer->nested);
 }
 
@@ -359,7 +365,7 @@ static uint32_t on_flow_slots(void *self)
 static size_t on_flow_in_hand(void *self)
 {
     const struct consumer *consumer = self;
-    return consumer->requests.in_hand - consumer->requests.nested;
+    return consumer->requests.in_hand - consumer->requests.nested - consumer->requests.undelivered;
 }
 
 static const struct flow_events flow_events = {on_flow_consuming, on_flow_shrunk, on_flow_slots,

@@ -138,6 +138,7 @@ void consumer_part(void *self, struct job *job, umbel_str value, uint64_t source
     struct consumer *consumer = self;
     struct request *req = job->owner;
     struct run *run = NULL;
+    consumer_call_leaves(consumer, req);
     if (is_wanted(consumer, req))
         run = req->run ? req->run : run_new(consumer, req);
     if (run && add(consumer, run, value, source))

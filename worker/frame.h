@@ -59,8 +59,8 @@ struct frame_done {
     double retry_after, runtime;
     uint32_t type_size, message_size, traceback_size;
     uint8_t kind; /* enum outcome_kind */
-    uint8_t has_links;
-    uint8_t zero[2];
+    uint8_t has_links, id_told;
+    uint8_t zero;
 };
 
 /* UMBEL_OK and *used; UMBEL_BUSY: more bytes are needed; UMBEL_PROTOCOL: these bytes are no frame of ours. */

@@ -44,6 +44,8 @@ struct local {
     struct pool *pool;
     struct nest *nest; /* with children; in this process tasks call through the client itself */
     bool has_consumer;
+    bool named;           /* the hub: others may know it */
+    bool elsewhere;       /* results are kept in a back end that is not the hub */
     char last_queue[256]; /* the one served last: usually the one asked for next */
     enum local_stage stage;
     double grace;
@@ -77,7 +79,8 @@ static void name_hub(struct local *local, const struct url *url)
 {
     char id[UUID_SIZE];
     uuid_make(id);
-    if (url->host.size)
+    local->named = url->host.size > 0;
+    if (local->named)
         snprintf(local->hub, sizeof local->hub, "memory://%.60s", url->host.data);
     else
         snprintf(local->hub, sizeof local->hub, "memory://umbel-%s", id);
@@ -372,6 +375,7 @@ static void begin(struct local *local)
     consumer_use(&local->consumer, local->transport, local->backend, local->pool);
     consumer_hear_cancels(&local->consumer);
     local->consumer.watched = true;
+    consumer_take_calls(&local->consumer, local->options.calls, local->options.calls_self);
     local->consumer.revoked.most = REVOKED_MOST;
     consumer_start(&local->consumer);
 }
@@ -398,6 +402,7 @@ static void undo(struct local *local)
 int local_open(struct local *local, struct loop *loop, const char *backend, struct buffer *why)
 {
     local->loop = loop;
+    local->elsewhere = backend != NULL;
     uv_timer_init(&loop->uv, &local->deadline);
     local->deadline.data = local;
     int code = open_consumer(local);
@@ -421,4 +426,14 @@ void local_serve(struct local *local, umbel_str queue)
     memcpy(local->last_queue, queue.data, queue.size);
     local->last_queue[queue.size] = '\0';
     consumer_add_queue(&local->consumer, queue);
+}
+
+bool local_takes_calls(const struct local *local)
+{
+    return !local->named && !local->elsewhere;
+}
+
+bool local_call(struct local *local, const struct call *call)
+{
+    return local->stage == LOCAL_WORKS && consumer_call(&local->consumer, call);
 }

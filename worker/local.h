@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "umbel/task.h"
+#include "worker/calls.h"
 
 struct local;
 
@@ -28,6 +29,8 @@ struct local_options {
     void (*started)(void *self, umbel_str id);
     void (*ended)(void *self);
     void *self;
+    const struct call_events *calls; /* of what local_call is given */
+    void *calls_self;
 };
 
 /* Is this the URL of an executor? False for one that cannot be parsed. */
@@ -42,6 +45,11 @@ const char *local_url(const struct local *local);
 int local_open(struct local *local, struct loop *loop, const char *backend, struct buffer *why);
 /* From now on this queue is consumed too; it exists when this returns. Cheap for one it knows. */
 void local_serve(struct local *local, umbel_str queue);
+/* Do calls find their way by local_call? Not when others may see the hub, or results are kept elsewhere: then
+ * each must be a message. */
+bool local_takes_calls(const struct local *local);
+/* As consumer_call. */
+bool local_call(struct local *local, const struct call *call);
 /* Nothing new begins. What runs may end within `grace` seconds, is killed then where the pool can; then
  * everything is closed and `closed` is called. */
 void local_close(struct local *local, double grace, void (*closed)(void *self), void *self);

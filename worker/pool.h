@@ -3,8 +3,8 @@
  * The consumer owns jobs; the pool borrows a job from `dispatch` until it calls `finished` for it or
  * pool_take_back answers true. Callbacks run on the loop's thread, never from inside dispatch (solo: from a
  * later turn). A pool promises: each dispatched job ends in exactly one `finished` unless it is taken back; a
- * death of a child ends exactly the jobs that were running there (one, but in a crew), jobs that waited behind
- * them are started elsewhere by the pool itself. */
+ * death of a child ends exactly the jobs that were running there (one, but in a crew), jobs that waited
+ * behind them are started elsewhere by the pool itself. */
 #ifndef WORKER_POOL_H
 #define WORKER_POOL_H
 
@@ -56,6 +56,7 @@ struct outcome {
     double cpu_seconds;    /* likewise */
     bool innocent;         /* DIED: its child was killed because of another job. It is no death of this one */
     bool has_links;        /* FAILURE of a task whose embed had something to follow */
+    bool id_told;          /* it has asked for its id, so others may know it */
 };
 
 struct pool_events {
@@ -94,7 +95,7 @@ struct pool_options {
     struct fork_server *fork_server; /* all but solo and in_process */
     const struct registry *registry; /* solo and in_process */
     struct nest *nest;               /* carries what tasks call (nest.h); NULL: they can call nothing */
-    struct umbel_client *client; /* in a program: its own, for tasks that run in its process; else NULL */
+    struct umbel_client *client;     /* in a program: its own, for tasks that run in its process; else NULL */
     uint32_t max_waiting; /* tasks at most that wait for others they called; 0 = POOL_WAITING_DEFAULT */
 };
 

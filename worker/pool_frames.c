@@ -40,6 +40,7 @@ static bool read_done(const struct slot *slot, umbel_str payload, struct outcome
         return false;
     *outcome = (struct outcome){.kind = (enum outcome_kind)done.kind,
                                 .has_links = done.has_links,
+                                .id_told = done.id_told,
                                 .retry_after = done.retry_after,
                                 .runtime = done.runtime,
                                 .pid = slot->pid};

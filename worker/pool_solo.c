@@ -24,6 +24,7 @@
 
 #define SOLO_PARTS_MAX ((size_t)64 << 20) /* bytes of partial results that wait for the back end */
 #define STOP_TICK_MS 10
+#define SHARE_NS 100000 /* what tasks may take of the thread before the loop has its turn */
 
 /* A job that has not started. */
 struct ticket {
@@ -32,7 +33,7 @@ struct ticket {
     bool cancelled;
 };
 
-/* A coroutine that runs one job after another. */
+/* A coroutine that runs one job after another. Without a job it is about to look for one, or idle. */
 struct act {
     struct solo *solo;
     struct act *next;
@@ -64,6 +65,7 @@ struct solo {
     _Atomic uint64_t parts_given, parts_taken; /* bytes, of partial results */
     uint32_t plain;                            /* jobs in hand that no task has called */
     uint32_t running;
+    uint64_t turned_ns; /* when the loop had its last turn, as far as is known */
     double stop_at;
     bool stopping, leaving, stopped;
 };
@@ -194,7 +196,8 @@ static void finish(struct solo *solo, struct job *job, const struct outcome *out
         solo->events->room(solo->self);
 }
 
-static void run(struct act *act, struct job *job)
+/* Answers when it was over. */
+static uint64_t run(struct act *act, struct job *job)
 {
     struct solo *solo = act->solo;
     struct outcome outcome;
@@ -210,7 +213,7 @@ static void run(struct act *act, struct job *job)
     solo->events->started(solo->self, job, getpid());
     task_reset(&act->task);
     call.started_ns = clock_mono_ns();
-    task_run(&act->task, &call, &outcome);
+    uint64_t now = task_run(&act->task, &call, &outcome);
     task_client_settle(&solo->client, &act->task);
     note_eviction(act, &outcome);
     note_limit(job, &outcome);
@@ -218,6 +221,7 @@ static void run(struct act *act, struct job *job)
     act->job = NULL;
     lanes_leave(&solo->lanes, &act->seat);
     finish(solo, job, &outcome);
+    return now;
 }
 
 /* The next job that may begin; its lane is taken. */
@@ -233,6 +237,15 @@ static struct job *take_job(struct solo *solo, struct act *act)
     return job;
 }
 
+/* Between two tasks the loop has its turn, but not for each of many short ones. */
+static void give_way(struct solo *solo, uint64_t now_ns)
+{
+    if (now_ns - solo->turned_ns < SHARE_NS)
+        return;
+    solo->turned_ns = now_ns;
+    co_pass();
+}
+
 static void live(void *self)
 {
     struct act *act = self;
@@ -241,10 +254,10 @@ static void live(void *self)
         struct job *job = take_job(solo, act);
         act->idle = !job;
         if (job) {
-            run(act, job);
-            co_pass(); /* the loop has its turn between two tasks */
+            give_way(solo, run(act, job));
         } else {
             co_park_firmly(INFINITY);
+            solo->turned_ns = clock_mono_ns();
         }
     }
     act->co = NULL;
@@ -289,10 +302,11 @@ static void place(struct solo *solo)
         !has_scheduler(solo))
         return;
     for (struct act *act = solo->acts; act; act = act->next) {
-        if (!act->idle)
+        if (act->job)
             continue;
+        if (act->idle)
+            co_wake(act->co);
         act->idle = false;
-        co_wake(act->co);
         return;
     }
     act_new(solo);

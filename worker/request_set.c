@@ -149,6 +149,7 @@ static void request_clear(struct request *req)
 void request_set_give(struct request_set *set, struct request *req)
 {
     set->nested -= req->nested;
+    set->undelivered -= req->undelivered;
     req->nested = false;
     request_set_leave(set, req);
     request_clear(req);

@@ -32,10 +32,12 @@ struct request {
     enum request_state state;
     const char *garbled; /* why it could not be taken apart; NULL: it could */
     bool was_read, looked_up, replayed, in_table;
-    bool marked;  /* a start mark is in the back end */
-    bool nested;  /* a nested queue brought it */
-    bool settled; /* acknowledged early: at most once */
-    bool lost;    /* the delivery is the broker's again; its tag is void */
+    bool marked;      /* a start mark is in the back end */
+    bool nested;      /* a nested queue brought it */
+    bool undelivered; /* nothing brought it: a call of this program (calls.h) */
+    void *call;       /* whose it is, until it is answered or has left */
+    bool settled;     /* acknowledged early: at most once */
+    bool lost;        /* the delivery is the broker's again; its tag is void */
     struct backend_history history;
     int deaths;            /* beyond those of msg.deaths */
     int pid;               /* where it runs; 0: not said yet, or not running */
@@ -62,6 +64,7 @@ struct request_set {
     size_t count, capacity;
     struct request *free;
     size_t in_hand, nested; /* and how many of these nested queues brought */
+    size_t undelivered;     /* and how many nothing did */
     struct request **table; /* open addressing, a power of two */
     size_t table_size, table_used;
 };

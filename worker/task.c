@@ -53,7 +53,7 @@ void task_reset(struct umbel_task *task)
     task->parts = 0;
     task->called = 0;
     task->waits = 0;
-    task->settled = task->saw_cancel = false;
+    task->settled = task->saw_cancel = task->id_told = false;
     task->outcome = (struct outcome){0};
 }
 
@@ -87,6 +87,7 @@ uint64_t task_run(struct umbel_task *task, const struct task_call *call, struct 
     if (task->outcome.kind == OUTCOME_SUCCESS || task->outcome.kind == OUTCOME_READ)
         task->outcome.value =
             (umbel_str){(const char *)buffer_head(&task->value), buffer_length(&task->value)};
+    task->outcome.id_told = task->id_told;
     uint64_t now = clock_mono_ns();
     task->outcome.runtime = (double)(now - call->started_ns) * 1e-9;
     *outcome = task->outcome;
@@ -104,14 +105,22 @@ static const char *text(const umbel_task *task, const char *const *kept, umbel_s
     return *kept ? *kept : "";
 }
 
+/* What others may know, they may ask for. */
+static void tell_id(const umbel_task *task)
+{
+    ((struct umbel_task *)(uintptr_t)task)->id_told = true;
+}
+
 const char *umbel_task_id(const umbel_task *task)
 {
+    tell_id(task);
     return text(task, &task->id, task->call->msg->id);
 }
 
 const char *umbel_task_root_id(const umbel_task *task)
 {
     const struct message *msg = task->call->msg;
+    tell_id(task);
     return text(task, &task->root_id, msg->root_id.size ? msg->root_id : msg->id);
 }
 

@@ -68,6 +68,7 @@ struct umbel_task {
     uint32_t waits;  /* of its coroutines, those that wait for what they called */
     bool settled;    /* the first outcome was given */
     bool saw_cancel;
+    bool id_told; /* it asked for its id, or called others, which hear of it */
     struct outcome outcome;
 
     struct task_co co; /* what it waits on */

@@ -21,6 +21,7 @@ static bool origin(void *self, struct nested_origin *origin)
         return false;
     const struct message *msg = task->call->msg;
     const struct task_client *tc = self;
+    task->id_told = true;
     *origin = (struct nested_origin){.direct = !tc->owned,
                                      .queue = nest_base(msg->queue),
                                      .root_id = msg->root_id.size ? msg->root_id : msg->id,

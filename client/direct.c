@@ -1,0 +1,305 @@
+/* direct.c: see direct.h. What was submitted can only be lost by closing, so it counts as accepted at once.
+ */
+#include "client/direct.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "client/client.h"
+#include "common/clock.h"
+#include "worker/local.h"
+
+enum { STORED_MAX = 80 << 20 };
+
+void direct_init(struct direct *direct, struct loop *loop, struct turn_hook *turn, struct inbox *inbox)
+{
+    *direct = (struct direct){.loop = loop, .turn = turn, .inbox = inbox};
+    pthread_mutex_init(&direct->lock, NULL);
+    direct->submitted_last = &direct->submitted;
+    direct->waiting_last = &direct->waiting;
+    link_init(&direct->given);
+}
+
+void direct_fini(struct direct *direct)
+{
+    assert(!direct->submitted && !direct->waiting && link_alone(&direct->given));
+    pthread_mutex_destroy(&direct->lock);
+}
+
+/* ---- on the caller's thread ---- */
+
+static bool is_nested_queue(const char *queue)
+{
+    const size_t suffix = sizeof NESTED_QUEUE_SUFFIX - 1, size = strlen(queue);
+    return size >= suffix && strcmp(queue + size - suffix, NESTED_QUEUE_SUFFIX) == 0;
+}
+
+bool direct_takes(const struct direct *direct, const umbel_submit_options *options)
+{
+    return direct->local && !options->id && !options->headers && !options->shadow && options->priority == 0 &&
+           options->expires == 0 && options->countdown == 0 && options->ignore_result != UMBEL_ON &&
+           !(options->queue && is_nested_queue(options->queue));
+}
+
+umbel_future *direct_make(umbel_client *client, const char *task, umbel_function *function,
+                          const char *shadow, umbel_str body, enum codec codec,
+                          const umbel_submit_options *options)
+{
+    umbel_str queue = str_of(options->queue ? options->queue : "celery");
+    umbel_future *future = future_new_direct(client, str_of(task), body.size + queue.size);
+    struct direct_call *call = future ? future->direct : NULL;
+    if (!call)
+        return future;
+    if (body.size)
+        memcpy(call->room, body.data, body.size);
+    memcpy(call->room + body.size, queue.data, queue.size);
+    call->body = (umbel_str){call->room, body.size};
+    call->queue = (umbel_str){call->room + body.size, queue.size};
+    call->function = function;
+    call->shadow = shadow;
+    call->codec = codec;
+    call->time_limit = options->time_limit;
+    call->soft_time_limit = options->soft_time_limit;
+    return future;
+}
+
+int direct_put(struct direct *direct, umbel_future *future)
+{
+    struct waker *waker = direct->inbox->waker;
+    future_ref(future);
+    future->direct->next = NULL;
+    pthread_mutex_lock(&direct->lock);
+    bool shut = direct->shut, wake = !shut && !direct->submitted;
+    if (!shut) {
+        *direct->submitted_last = future;
+        direct->submitted_last = &future->direct->next;
+    }
+    if (wake)
+        waker_promise(waker);
+    pthread_mutex_unlock(&direct->lock);
+    if (wake)
+        waker_wake(waker);
+    if (shut)
+        future_unref(future);
+    return shut ? UMBEL_CLOSED : UMBEL_OK;
+}
+
+void direct_shut(struct direct *direct)
+{
+    pthread_mutex_lock(&direct->lock);
+    direct->shut = true;
+    pthread_mutex_unlock(&direct->lock);
+}
+
+/* ---- into the pool ---- */
+
+static umbel_future *of_given(struct link *link)
+{
+    struct direct_call *call = (struct direct_call *)((char *)link - offsetof(struct direct_call, given));
+    return call->future;
+}
+
+static umbel_future *take_waiting(struct direct *direct)
+{
+    umbel_future *future = direct->waiting;
+    direct->waiting = future->direct->next;
+    if (!direct->waiting)
+        direct->waiting_last = &direct->waiting;
+    return future;
+}
+
+static void end(struct direct *direct, umbel_future *future)
+{
+    link_remove(&future->direct->given);
+    future_unref(future);
+    loop_mark(direct->loop, direct->turn);
+}
+
+/* False: there is no room. It may have ended when this returns, so it is among the given before. */
+static bool give(struct direct *direct, umbel_future *future)
+{
+    struct direct_call *own = future->direct;
+    struct call call = {.owner = future,
+                        .id = str_of(future->id),
+                        .task = str_of(future->name),
+                        .body = own->body,
+                        .queue = own->queue,
+                        .shadow = str_of(own->shadow),
+                        .reply_to = str_of(direct->inbox->channel),
+                        .codec = own->codec,
+                        .function = own->function,
+                        .time_limit = own->time_limit,
+                        .soft_time_limit = own->soft_time_limit};
+    future->sent = true;
+    link_append(&direct->given, &own->given);
+    if (local_call(direct->local, &call))
+        return true;
+    link_remove(&own->given);
+    future->sent = false;
+    return false;
+}
+
+/* What is given may end at once and make room, so that this is called again from inside. */
+static void give_all(struct direct *direct)
+{
+    while (direct->waiting) {
+        umbel_future *future = take_waiting(direct);
+        if (future_finished(future)) { /* cancelled */
+            end(direct, future);
+            continue;
+        }
+        if (give(direct, future))
+            continue;
+        future->direct->next = direct->waiting;
+        direct->waiting = future;
+        if (!future->direct->next)
+            direct->waiting_last = &future->direct->next;
+        return;
+    }
+}
+
+static void take_submitted(struct direct *direct)
+{
+    pthread_mutex_lock(&direct->lock);
+    if (direct->submitted) {
+        *direct->waiting_last = direct->submitted;
+        direct->waiting_last = direct->submitted_last;
+        direct->submitted = NULL;
+        direct->submitted_last = &direct->submitted;
+    }
+    pthread_mutex_unlock(&direct->lock);
+}
+
+void direct_take(struct direct *direct)
+{
+    if (!direct->local)
+        return;
+    take_submitted(direct);
+    give_all(direct);
+}
+
+bool direct_quiet(struct direct *direct)
+{
+    pthread_mutex_lock(&direct->lock);
+    bool quiet = !direct->submitted && !direct->waiting && link_alone(&direct->given);
+    pthread_mutex_unlock(&direct->lock);
+    return quiet;
+}
+
+/* ---- what becomes of it ---- */
+
+static void on_started(void *self, void *owner)
+{
+    (void)self;
+    future_begun(owner);
+}
+
+static bool on_is_private(void *self, void *owner)
+{
+    umbel_future *future = owner;
+    (void)self;
+    return !atomic_load(&future->direct->told);
+}
+
+static void on_answered(void *self, void *owner, enum codec codec, umbel_str value)
+{
+    struct direct *direct = self;
+    umbel_future *future = owner;
+    if (future_returned(future, codec, value))
+        inbox_announce(direct->inbox, future);
+    end(direct, future);
+}
+
+static void on_leaves(void *self, void *owner)
+{
+    struct direct *direct = self;
+    umbel_future *future = owner;
+    future->direct->left = true;
+    direct->leaves(direct->self, future->direct->queue);
+    if (!atomic_load(&future->abandoned))
+        inbox_expect(direct->inbox, future, future->direct->queue);
+    end(direct, future);
+}
+
+static void on_dropped(void *self, void *owner)
+{
+    struct direct *direct = self;
+    umbel_future *future = owner;
+    if (future_closed(future))
+        inbox_announce(direct->inbox, future);
+    end(direct, future);
+}
+
+static void on_room(void *self)
+{
+    give_all(self);
+}
+
+const struct call_events direct_call_events = {
+    .started = on_started,
+    .is_private = on_is_private,
+    .answered = on_answered,
+    .leaves = on_leaves,
+    .dropped = on_dropped,
+    .room = on_room,
+};
+
+/* ---- its id ---- */
+
+/* Its result as others find it. */
+static void store(struct direct *direct, umbel_future *future)
+{
+    struct buffer map;
+    umbel_str id = str_of(future->id);
+    struct result_parts parts = {
+        .id = id, .state = RESULT_SUCCESS, .value = future->payload, .done_at = clock_now()};
+    buffer_init(&map, STORED_MAX);
+    if (result_write(future->bare_codec, &map, &parts) == UMBEL_OK) {
+        struct backend_store what = {
+            .id = id, .payload = {(const char *)buffer_head(&map), buffer_length(&map)}, .terminal = true};
+        direct->inbox->backend->ops->store(direct->inbox->backend, &what, 0);
+    }
+    buffer_fini(&map);
+}
+
+void direct_told(struct direct *direct, umbel_future *future)
+{
+    if (!direct->inbox->backend || future->direct->left)
+        return;
+    if (!future_finished(future))
+        inbox_expect(direct->inbox, future, future->direct->queue);
+    else if (future->bare)
+        store(direct, future);
+    else if (atomic_load(&future->code) == UMBEL_CANCELLED)
+        inbox_tell_workers(direct->inbox, future, false);
+}
+
+/* ---- all at once ---- */
+
+void direct_cancel_all(struct direct *direct, bool terminate)
+{
+    take_submitted(direct);
+    while (direct->waiting) {
+        umbel_future *future = take_waiting(direct);
+        if (future_cancelled(future, false) == UMBEL_OK)
+            inbox_announce(direct->inbox, future);
+        end(direct, future);
+    }
+    for (struct link *link = direct->given.next, *next; link != &direct->given; link = next) {
+        next = link->next;
+        if (future_cancelled(of_given(link), !terminate) == UMBEL_OK)
+            inbox_cancel(direct->inbox, of_given(link), terminate);
+    }
+}
+
+void direct_close(struct direct *direct)
+{
+    direct_shut(direct);
+    take_submitted(direct);
+    while (direct->waiting) {
+        umbel_future *future = take_waiting(direct);
+        if (future_closed(future))
+            inbox_announce(direct->inbox, future);
+        end(direct, future);
+    }
+}
