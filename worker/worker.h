@@ -46,6 +46,9 @@ struct worker {
     enum backend_state backend_state;
 };
 
+/* What its consumer tells it (worker_told.c). */
+extern const struct consumer_events worker_consumer_events;
+
 /* Runs a worker until it is stopped. Answers an exit code; what went wrong at the start is on stderr.
  * Does not return but ends the process when the look-up of a name holds it up. */
 int worker_run(const struct command_globals *globals, const struct settings *settings);
