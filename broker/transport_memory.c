@@ -7,6 +7,7 @@
  * memory. */
 #include <math.h>
 #include <stdlib.h>
+#include "broker/memory_answers.h"
 #include "broker/memory_hub.h"
 #include "broker/unsettled.h"
 #include "broker/transport_memory.h"
@@ -17,28 +18,6 @@ enum {
     OUTPUT_MAX = 16 << 20,
     INPUT_BUDGET = 256 << 20,
     DELIVERIES_PER_TURN = 256 /* then other handles of the loop have theirs */
-};
-
-enum answer_kind {
-    ANSWER_UP,
-    ANSWER_PUBLISHED,
-    ANSWER_CONSUMING,
-    ANSWER_CANCELLED,
-    ANSWER_LOST,
-    ANSWER_COUNTED
-};
-
-struct answer {
-    enum answer_kind kind;
-    int code;
-    uint64_t token; /* or a consumer's number */
-    uint64_t number;
-    const char *why;
-};
-
-struct answers { /* first in, first out */
-    struct answer *items;
-    size_t first, count, size;
 };
 
 /* What a consumer asked for, kept until its queue exists. */
@@ -75,35 +54,11 @@ struct memory_transport {
 /* ---- answers
  * ----------------------------------------------------------------------------------------------------- */
 
-static bool make_room(struct answers *answers)
-{
-    if (answers->count < answers->size)
-        return true;
-    size_t size = answers->size ? answers->size * 2 : 64;
-    struct answer *items = malloc(size * sizeof *items);
-    if (!items)
-        return false;
-    for (size_t i = 0; i < answers->count; i++)
-        items[i] = answers->items[(answers->first + i) & (answers->size - 1)];
-    free(answers->items);
-    *answers = (struct answers){items, 0, answers->count, size};
-    return true;
-}
-
 /* The room must have been made. */
 static void answer(struct memory_transport *mt, struct answer item)
 {
-    struct answers *answers = &mt->answers;
-    answers->items[(answers->first + answers->count++) & (answers->size - 1)] = item;
+    answers_add(&mt->answers, item);
     uv_async_send(&mt->wake);
-}
-
-static struct answer take_answer(struct answers *answers)
-{
-    struct answer item = answers->items[answers->first];
-    answers->first = (answers->first + 1) & (answers->size - 1);
-    answers->count--;
-    return item;
 }
 
 static void give_room(struct memory_transport *mt, size_t bytes)
@@ -201,7 +156,7 @@ static int publish(struct transport *transport, const struct message *msg, doubl
         mt->wants_room = true;
         return UMBEL_BUSY;
     }
-    if (!make_room(&mt->answers))
+    if (!answers_room(&mt->answers))
         return UMBEL_NO_MEMORY;
     struct memory_message *made = pack(mt, msg);
     if (!made)
@@ -222,7 +177,7 @@ static int publish(struct transport *transport, const struct message *msg, doubl
 
 static void complain(struct memory_transport *mt, struct subscription *sub, int code, const char *why)
 {
-    if (sub->complained || !make_room(&mt->answers))
+    if (sub->complained || !answers_room(&mt->answers))
         return;
     sub->complained = true;
     answer(mt, (struct answer){ANSWER_LOST, code, sub->consumer.number, 0, why});
@@ -239,7 +194,7 @@ static void attach(struct memory_transport *mt, struct subscription *sub)
         complain(mt, sub, UMBEL_NOT_FOUND, "no such queue");
         return;
     }
-    if (!make_room(&mt->answers) || !memory_queue_attach(queue, &sub->consumer)) {
+    if (!answers_room(&mt->answers) || !memory_queue_attach(queue, &sub->consumer)) {
         complain(mt, sub, UMBEL_CONFLICT, "a consumer has the queue for itself alone");
         return;
     }
@@ -319,7 +274,7 @@ static void cancel(struct transport *transport, uint32_t number)
     while (consumer && consumer->number != number)
         consumer = consumer->next;
     struct subscription *sub = (struct subscription *)consumer;
-    if (!sub || sub->ended || !make_room(&mt->answers))
+    if (!sub || sub->ended || !answers_room(&mt->answers))
         return;
     sub->ended = true;
     memory_hub_lock(mt->hub);
@@ -446,7 +401,7 @@ static void on_wake(uv_async_t *wake)
     if (isfinite(wait))
         uv_timer_start(&mt->due, on_due, (uint64_t)(fmax(wait, 0) * 1000) + 1, 0);
     for (size_t count = mt->answers.count; count && !mt->closing; count--) {
-        struct answer item = take_answer(&mt->answers);
+        struct answer item = answers_take(&mt->answers);
         tell(mt, &item);
     }
     deliver_some(mt);
@@ -457,7 +412,7 @@ static void on_wake(uv_async_t *wake)
 
 static void answer_count(struct memory_transport *mt, const char *name, uint64_t token, bool purge)
 {
-    if (mt->closing || !make_room(&mt->answers))
+    if (mt->closing || !answers_room(&mt->answers))
         return;
     struct answer item = {ANSWER_COUNTED, UMBEL_NOT_FOUND, token, 0, "no such queue"};
     memory_hub_lock(mt->hub);
@@ -518,7 +473,7 @@ static void free_transport(struct memory_transport *mt)
         free(at);
     }
     memory_hub_close(mt->hub);
-    free(mt->answers.items);
+    answers_fini(&mt->answers);
     unsettled_fini(&mt->unsettled);
     buffer_fini(&mt->packed);
     arena_fini(&mt->arena);
@@ -531,7 +486,7 @@ static void on_handle_closed(uv_handle_t *handle)
     if (--mt->handles)
         return;
     while (mt->answers.count) {
-        struct answer item = take_answer(&mt->answers);
+        struct answer item = answers_take(&mt->answers);
         if (item.kind == ANSWER_PUBLISHED || item.kind == ANSWER_COUNTED || item.kind == ANSWER_CANCELLED)
             tell(mt, &item);
     }
@@ -570,8 +525,9 @@ static int open_transport(struct transport **out, struct loop *loop, const struc
     (void)url_count;
     struct memory_transport *mt = calloc(1, sizeof *mt);
     *why = "out of memory";
-    if (!mt || !make_room(&mt->answers) || !(mt->hub = memory_hub_open(&urls[0]))) {
-        free(mt ? mt->answers.items : NULL);
+    if (!mt || !answers_room(&mt->answers) || !(mt->hub = memory_hub_open(&urls[0]))) {
+        if (mt)
+            answers_fini(&mt->answers);
         free(mt);
         return UMBEL_NO_MEMORY;
     }
