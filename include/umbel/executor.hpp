@@ -79,15 +79,30 @@ template <class Pointer> int umbel_map_next(umbel_mapping *mapping, Pointer poin
         slot.store();
     return code;
 }
-// Submits, waits and reads in one; what went wrong is told by umbel_client_error alone.
+// Submits, waits and reads in one. As in C, what is borrowed from a result (a const char *, an umbel_str, a value) is refused.
 template <class Pointer>
 int umbel_apply(umbel_client *client, const char *task, umbel_arguments arguments, double timeout, Pointer pointer,
                 const umbel::options &options = umbel::options())
 {
+    auto slot = umbel::make_slot(pointer);
+    int code = umbel_apply_take(client, task, arguments, &options.fields, timeout, slot.take());
+    if (code == UMBEL_OK)
+        slot.store();
+    return code;
+}
+// A text is copied. Here the code alone tells what went wrong; umbel_submit and umbel_get tell more.
+inline int umbel_apply(umbel_client *client, const char *task, umbel_arguments arguments, double timeout, std::string *text,
+                       const umbel::options &options = umbel::options())
+{
     umbel_future *future = umbel_submit(client, task, arguments, options);
-    int code = umbel_get(future, timeout, pointer);
+    int code = umbel_get(future, timeout, text);
     umbel_future_free(future);
     return code;
+}
+inline umbel_future *umbel_map_reduce(umbel_client *client, const char *map, const char *reduce, const umbel_value *list,
+                                      double timeout, const umbel::options &options = umbel::options())
+{
+    return umbel_map_reduce_with(client, map, reduce, list, timeout, &options.fields);
 }
 
 #endif

@@ -39,23 +39,26 @@ try() {
 }
 for compiler in gcc clang g++ clang++; do
     case $compiler in
-    *++) source=app.cpp standard=c++17 ;;
-    *) source=app.c standard=c11 ;;
+    *++) sources='app.cpp executor.cpp' standard=c++17 ;;
+    *) sources=app.c standard=c11 ;;
     esac
-    compile="$compiler -std=$standard -Wall -Wextra -Werror $here/$source"
-    $compile -o "$work/$compiler-shared" $(pkg-config --cflags --libs umbel)
-    try "$work/$compiler-shared"
-    $compile -o "$work/$compiler-static" $(pkg-config --cflags umbel) "$library/libumbel.a" \
-        $(pkg-config --static --libs-only-l umbel | sed 's/-lumbel//')
-    try "$work/$compiler-static"
-    $compile -fPIC -shared -o "$work/$compiler.so" $(pkg-config --cflags umbel) # a module needs the headers alone
+    for source in $sources; do
+        name=$work/$compiler-${source%.*}
+        compile="$compiler -std=$standard -Wall -Wextra -Werror $here/$source"
+        $compile -o "$name-shared" $(pkg-config --cflags --libs umbel)
+        try "$name-shared"
+        $compile -o "$name-static" $(pkg-config --cflags umbel) "$library/libumbel.a" \
+            $(pkg-config --static --libs-only-l umbel | sed 's/-lumbel//')
+        try "$name-static"
+        $compile -fPIC -shared -o "$name.so" $(pkg-config --cflags umbel) # a module needs the headers alone
+    done
 done
 for pair in gcc:g++ clang:clang++; do
     folder=$work/cmake-${pair%:*}
     cmake -G Ninja -S "$here" -B "$folder" -DCMAKE_C_COMPILER="${pair%:*}" -DCMAKE_CXX_COMPILER="${pair#*:}" \
         -DCMAKE_PREFIX_PATH="$work/umbel" >"$work/cmake.log" 2>&1 || fail "$(cat "$work/cmake.log")"
     cmake --build "$folder" >"$work/cmake.log" 2>&1 || fail "$(cat "$work/cmake.log")"
-    for program in c_umbel c_static cpp_umbel cpp_static; do
+    for program in app_c_umbel app_c_static app_cpp_umbel app_cpp_static executor_cpp_umbel executor_cpp_static; do
         try "$folder/$program"
     done
 done

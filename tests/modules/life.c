@@ -76,6 +76,19 @@ UMBEL_TASK(hold, "trace.hold")
     umbel_return(task, word);
 }
 
+/* As trace.hold, with a wait in which other coroutines run. */
+UMBEL_TASK(wait_for_gate, "trace.wait")
+{
+    const char *path, *word, *gate;
+    if (umbel_args(task, &path, &word, &gate))
+        return;
+    leave_trace(task, path, "begin", word);
+    for (int i = 0; i < 3000 && access(gate, F_OK) && umbel_sleep(task, 0.01) == UMBEL_OK; i++)
+        ;
+    leave_trace(task, path, "end", word);
+    umbel_return(task, word);
+}
+
 /* Ends early when it is asked to. */
 UMBEL_TASK(polite, "sleep.polite")
 {

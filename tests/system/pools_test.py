@@ -1,4 +1,6 @@
 """Workers whose children run several tasks at once: threads and coroutines, one child or several."""
+import os
+import re
 import signal
 import time
 
@@ -44,6 +46,25 @@ class Several:
         for task_id in ids:
             self.assertEqual(self.result(task_id).value, "slept")
         self.assertLess(time.monotonic() - began, 4, "six at once, not one after the other")
+
+    def test_autoscale_grows_under_pressure_and_shrinks_when_idle(self):
+        worker = self.begin("--autoscale", "4,1", "--autoscale-idle", "1")
+        pids = children_of(worker)
+        path = self.path("trace")
+        at_once = lambda: sum(1 if line.startswith("begin") else -1 for line in lines_of(path))
+        for time_around in (1, 2):  # it grows again after it has shrunk
+            already = len(lines_of(path))
+            ids = [self.send("trace.wait", (path, "x%d" % i, self.path("go"))) for i in range(6)]
+            eventually(lambda: at_once() == 4, "four tasks are begun at once")
+            time.sleep(1.2)  # another look of the scaler's: it stays at the most
+            self.assertEqual((at_once(), len(lines_of(path)) - already), (4, 4))
+            open(self.path("go"), "w").close()
+            for task_id in ids:
+                self.assertEqual(self.result(task_id).code, 0)
+            worker.wait_for("scaled down from . to 1", count=time_around)
+            os.unlink(self.path("go"))
+        self.assertEqual(len(re.findall("scaled up from 1 to ", worker.said())), 2)
+        self.assertEqual(children_of(worker), pids, "the child stays")
 
     def test_a_crash_ends_its_child_and_only_the_guilty_one_is_parked(self):
         worker = self.begin("-c", "4", "--max-deaths", "2")
