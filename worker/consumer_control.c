@@ -119,7 +119,9 @@ void consumer_drop_queue(struct consumer *consumer, umbel_str queue)
 int consumer_resize(struct consumer *consumer, uint32_t concurrency)
 {
     int code = consumer->pool->ops->resize(consumer->pool, (int)concurrency);
-    if (code == UMBEL_OK)
-        consumer->options.concurrency = concurrency;
-    return code;
+    if (code != UMBEL_OK)
+        return code;
+    consumer->options.concurrency = concurrency;
+    flow_widen(&consumer->flow);
+    return UMBEL_OK;
 }

@@ -129,6 +129,28 @@ void flow_stop(struct flow *flow)
     }
 }
 
+/* The new consumer comes first, so that there is always one. */
+static void widen(struct flow *flow, struct source *source)
+{
+    uint32_t old = source->base;
+    if (!old)
+        return; /* the worker stops */
+    source->base = consume(flow, source->queue, flow->base_each);
+    cancel(flow, &old);
+}
+
+void flow_widen(struct flow *flow)
+{
+    if (!flow->transport)
+        return;
+    uint32_t wanted = credit_base(flow->events->slots(flow->self), flow->options.multiplier);
+    if (wanted <= flow->base_each)
+        return;
+    flow->base_each = wanted;
+    for (size_t i = 0; i < flow->count; i++)
+        widen(flow, &flow->sources[i]);
+}
+
 /* ---- on request
  * ----------------------------------------------------------------------------------------------------- */
 

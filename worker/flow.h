@@ -50,6 +50,10 @@ int flow_init(struct flow *flow, struct loop *loop, const struct log *log, const
               const struct flow_events *events, void *self);
 void flow_fini(struct flow *flow);
 void flow_start(struct flow *flow, struct transport *transport);
+/* There may be more slots than before: then every queue gets a consumer with room for them in place of its
+ * own, and what that one brought stays. A consumer for fewer slots is not made less: who shrinks works off.
+ */
+void flow_widen(struct flow *flow);
 /* One more queue, one less. UMBEL_OK (also when nothing is to be done), UMBEL_NO_MEMORY. */
 int flow_add(struct flow *flow, umbel_str queue);
 void flow_drop(struct flow *flow, umbel_str queue);

@@ -200,15 +200,14 @@ class Remote(OnCluster):
             worker.stop()
 
     def test_the_pool_grows_and_shrinks(self):
-        for pool in ("threads", "coroutines"):
+        for pool in ("prefork", "threads", "coroutines"):
             worker = self.worker("-P", pool, "-c", "1")
-            self.assertEqual(self.run_program("control", "pool_grow", "3").code, 0)
-            ids = [self.send("sleep.polite", (1,)) for _ in range(4)]
-            worker.wait_for("sleep.polite.*received", count=4)
+            self.assertEqual(self.run_program("control", "pool_grow", "7").code, 0)
             began = time.monotonic()
+            ids = [self.send("sleep.polite", (2,)) for _ in range(8)]
             for task_id in ids:
                 self.assertEqual(self.result(task_id).value, "slept")
-            self.assertLess(time.monotonic() - began, 3)
-            self.assertEqual(self.run_program("control", "pool_shrink", "3").code, 0)
+            self.assertLess(time.monotonic() - began, 6, "all eight at once, not two by two")
+            self.assertEqual(self.run_program("control", "pool_shrink", "7").code, 0)
             self.assertEqual(self.value("math.add", (2, 3)), 5)
             worker.stop()
