@@ -132,6 +132,7 @@ static bool give(struct direct *direct, umbel_future *future)
                         .soft_time_limit = own->soft_time_limit};
     future->sent = true;
     link_append(&direct->given, &own->given);
+    local_serve(direct->local, own->queue); /* what it calls, or its next run, comes that way */
     if (local_call(direct->local, &call))
         return true;
     link_remove(&own->given);
@@ -215,7 +216,7 @@ static void on_leaves(void *self, void *owner)
     struct direct *direct = self;
     umbel_future *future = owner;
     future->direct->left = true;
-    direct->leaves(direct->self, future->direct->queue);
+    direct->leaves(direct->self);
     if (!atomic_load(&future->abandoned))
         inbox_expect(direct->inbox, future, future->direct->queue);
     end(direct, future);

@@ -37,8 +37,7 @@ struct direct {
     struct loop *loop;
     struct turn_hook *turn; /* marked when a call ends */
     struct inbox *inbox;
-    /* One has left: through the hub it may come to this queue again, and its end is counted. */
-    void (*leaves)(void *self, umbel_str queue);
+    void (*leaves)(void *self); /* one has left: its end is counted as of any other task */
     void *self;
 
     pthread_mutex_t lock; /* for what follows */

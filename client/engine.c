@@ -427,12 +427,11 @@ static void local_ended(void *self)
         loop_mark(&engine->loop, &engine->turn);
 }
 
-/* A call that went straight to it goes on as a task of its queue. */
-static void local_leaves(void *self, umbel_str queue)
+/* A call that went straight to it goes on as any task. */
+static void local_leaves(void *self)
 {
     struct engine *engine = self;
     engine->local_sent++;
-    local_serve(engine->local, queue);
 }
 
 static void serve(void *self, umbel_str queue)

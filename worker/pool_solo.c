@@ -65,6 +65,7 @@ struct solo {
     _Atomic uint64_t parts_given, parts_taken; /* bytes, of partial results */
     uint32_t plain;                            /* jobs in hand that no task has called */
     uint32_t running;
+    int pid;
     uint64_t turned_ns; /* when the loop had its last turn, as far as is known */
     double stop_at;
     bool stopping, leaving, stopped;
@@ -82,7 +83,7 @@ static void next_turn(struct solo *solo)
 static void port_say(void *self, umbel_level level, umbel_str line)
 {
     const struct act *act = self;
-    act->solo->events->said(act->solo->self, act->job, getpid(), level, line);
+    act->solo->events->said(act->solo->self, act->job, act->solo->pid, level, line);
 }
 
 static void port_progress(void *self, umbel_str value)
@@ -179,7 +180,6 @@ static void note_limit(const struct job *job, struct outcome *outcome)
                                     .runtime = outcome->runtime,
                                     .error_message =
                                         STR("the task ran over its time limit (solo: it was not stopped)")};
-    outcome->pid = getpid();
 }
 
 static void note_eviction(const struct act *act, struct outcome *outcome)
@@ -210,13 +210,14 @@ static uint64_t run(struct act *act, struct job *job)
     act->job = job;
     act->cancelled = act->evicted = false;
     solo->running++;
-    solo->events->started(solo->self, job, getpid());
+    solo->events->started(solo->self, job, solo->pid);
     task_reset(&act->task);
     call.started_ns = clock_mono_ns();
     uint64_t now = task_run(&act->task, &call, &outcome);
     task_client_settle(&solo->client, &act->task);
     note_eviction(act, &outcome);
     note_limit(job, &outcome);
+    outcome.pid = solo->pid;
     solo->running--;
     act->job = NULL;
     lanes_leave(&solo->lanes, &act->seat);
@@ -455,7 +456,7 @@ static void stats(const struct pool *base, struct pool_stats *out)
                                .children = 1,
                                .busy = (int)solo->running,
                                .waiting = solo->lanes.waiting,
-                               .pids = {getpid()},
+                               .pids = {solo->pid},
                                .pid_count = 1};
     for (const struct ticket *ticket = solo->first; ticket; ticket = ticket->next)
         out->queued++;
@@ -563,6 +564,7 @@ static int solo_open(struct pool **out, struct loop *loop, const struct pool_opt
     solo->base.ops = &pool_solo_ops;
     solo->loop = loop;
     solo->options = *options;
+    solo->pid = getpid();
     solo->events = events;
     solo->self = self;
     solo->lanes = (struct lanes){
