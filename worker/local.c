@@ -435,5 +435,9 @@ bool local_takes_calls(const struct local *local)
 
 bool local_call(struct local *local, const struct call *call)
 {
-    return local->stage == LOCAL_WORKS && consumer_call(&local->consumer, call);
+    if (local->stage != LOCAL_WORKS)
+        return false;
+    if (local->nest)
+        local_serve(local, call->queue); /* what its task calls from a child goes there */
+    return consumer_call(&local->consumer, call);
 }
