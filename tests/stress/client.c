@@ -9,15 +9,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <umbel.h>
+#include "tests/stress/check.h"
 #include "tests/stress/fake_worker.h"
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                  \
-            exit(1);                                                                                         \
-        }                                                                                                    \
-    } while (0)
 
 enum { THREADS = 4, ROUNDS = 300, MANY = 32 };
 

@@ -16,14 +16,7 @@
 #include <umbel.h>
 #include <umbel/executor.h>
 #include <umbel/timer.h>
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                  \
-            exit(1);                                                                                         \
-        }                                                                                                    \
-    } while (0)
+#include "tests/stress/check.h"
 
 /* ---- tasks ---- */
 

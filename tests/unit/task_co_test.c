@@ -83,12 +83,18 @@ static const umbel_task_def *all[] = {
     &umbel_def_waits_deaf,    &umbel_def_waits_channel, &umbel_def_waits_event,    &umbel_def_waits_semaphore,
 };
 
-ParameterizedTestParameters(task_co, works_on_a_thread)
+/* An index into `all` each: a pointer would mean nothing in the process of another test. */
+static struct criterion_test_params each_of_all(void)
 {
     static size_t index[sizeof all / sizeof *all];
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         index[i] = i;
     return cr_make_param_array(size_t, index, sizeof all / sizeof *all);
+}
+
+ParameterizedTestParameters(task_co, works_on_a_thread)
+{
+    return each_of_all();
 }
 
 ParameterizedTest(size_t *index, task_co, works_on_a_thread, .timeout = 60)
@@ -101,10 +107,7 @@ ParameterizedTest(size_t *index, task_co, works_on_a_thread, .timeout = 60)
 
 ParameterizedTestParameters(task_co, works_on_a_coroutine)
 {
-    static size_t index[sizeof all / sizeof *all];
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        index[i] = i;
-    return cr_make_param_array(size_t, index, sizeof all / sizeof *all);
+    return each_of_all();
 }
 
 ParameterizedTest(size_t *index, task_co, works_on_a_coroutine, .timeout = 60)
