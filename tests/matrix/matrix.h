@@ -59,6 +59,9 @@ umbel_future *begun(const struct matrix *m, const char *task, const char *name);
 enum { BLOCKERS = 4 };
 void block_all(const struct matrix *m, umbel_future *blockers[BLOCKERS]);
 void unblock(const struct matrix *m, umbel_future *blockers[BLOCKERS]);
+/* Unblocks, where all that was submitted behind was cancelled: nothing of it runs, so no mark "ran" is left.
+ */
+void unblock_nothing(const struct matrix *m, umbel_future *blockers[BLOCKERS]);
 void free_all(umbel_future **futures, size_t count);
 
 #endif
