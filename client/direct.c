@@ -7,6 +7,7 @@
 #include <string.h>
 #include "client/client.h"
 #include "common/clock.h"
+#include "common/uuid.h"
 #include "worker/local.h"
 
 enum { STORED_MAX = 80 << 20 };
@@ -45,8 +46,8 @@ umbel_future *direct_make(umbel_client *client, const char *task, umbel_function
                           const char *shadow, umbel_str body, enum codec codec,
                           const umbel_submit_options *options)
 {
-    umbel_str queue = str_of(options->queue ? options->queue : "celery");
-    umbel_future *future = future_new_direct(client, str_of(task), body.size + queue.size);
+    umbel_str name = str_of(task), queue = options->queue ? str_of(options->queue) : STR("celery");
+    umbel_future *future = future_new_direct(client, name, body.size + queue.size);
     struct direct_call *call = future ? future->direct : NULL;
     if (!call)
         return future;
@@ -55,6 +56,7 @@ umbel_future *direct_make(umbel_client *client, const char *task, umbel_function
     memcpy(call->room + body.size, queue.data, queue.size);
     call->body = (umbel_str){call->room, body.size};
     call->queue = (umbel_str){call->room + body.size, queue.size};
+    call->task = (umbel_str){future->name, name.size};
     call->function = function;
     call->shadow = shadow;
     call->codec = codec;
@@ -99,11 +101,22 @@ static umbel_future *of_given(struct link *link)
     return call->future;
 }
 
+/* Another thread wrote it, and by the time it is looked at it will be here. */
+static void fetch(const umbel_future *future)
+{
+    enum { LINE = 64 };
+    const char *at = (const char *)future;
+    for (size_t offset = 0; offset < sizeof *future + sizeof *future->direct; offset += LINE)
+        __builtin_prefetch(at + offset, 1);
+}
+
 static umbel_future *take_waiting(struct direct *direct)
 {
     umbel_future *future = direct->waiting;
     direct->waiting = future->direct->next;
-    if (!direct->waiting)
+    if (direct->waiting)
+        fetch(direct->waiting);
+    else
         direct->waiting_last = &direct->waiting;
     return future;
 }
@@ -120,12 +133,12 @@ static bool give(struct direct *direct, umbel_future *future)
 {
     struct direct_call *own = future->direct;
     struct call call = {.owner = future,
-                        .id = str_of(future->id),
-                        .task = str_of(future->name),
+                        .id = {future->id, UUID_SIZE - 1},
+                        .task = own->task,
                         .body = own->body,
                         .queue = own->queue,
                         .shadow = str_of(own->shadow),
-                        .reply_to = str_of(direct->inbox->channel),
+                        .reply_to = direct->channel,
                         .codec = own->codec,
                         .function = own->function,
                         .time_limit = own->time_limit,

@@ -24,6 +24,7 @@ struct direct_call {
     umbel_function *function;
     const char *shadow; /* static text or NULL */
     double time_limit, soft_time_limit;
+    umbel_str task;        /* the future's name */
     umbel_str body, queue; /* in `room` */
     enum codec codec;
     atomic_bool told; /* somebody has its id */
@@ -37,6 +38,7 @@ struct direct {
     struct loop *loop;
     struct turn_hook *turn; /* marked when a call ends */
     struct inbox *inbox;
+    umbel_str channel;          /* the inbox's own */
     void (*leaves)(void *self); /* one has left: its end is counted as of any other task */
     void *self;
 

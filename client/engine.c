@@ -503,6 +503,7 @@ static int init(struct engine *engine, const struct engine_options *options)
     int code = inbox_init(&engine->inbox, &engine->loop, &engine->waker, &engine->turn, options->callbacks,
                           options->log);
     engine->inbox.direct = &engine->direct;
+    engine->direct.channel = str_of(engine->inbox.channel);
     if (code == UMBEL_OK)
         code = loop_init(&engine->loop);
     if (code != UMBEL_OK) {

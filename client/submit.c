@@ -50,6 +50,8 @@ static int put(umbel_client *client, umbel_future *future, struct record *record
     return code;
 }
 
+enum { BODY_HERE = 512 };
+
 enum { QUEUE_MAX = 256 + sizeof NESTED_QUEUE_SUFFIX, DEPTH_SHOWN = 32 };
 
 /* A call out of a task stays on the task's own queue unless it names another. */
@@ -135,24 +137,36 @@ static int write_body(const umbel_client *client, struct buffer *out, const stru
     return code == UMBEL_OK && buffer_length(out) > client->options.buffer_bytes ? UMBEL_TOO_LARGE : code;
 }
 
-/* A record only lends the buffer in which the body is written. */
-static umbel_future *submit_direct(umbel_client *client, const char *task, const struct record_call *call,
-                                   const umbel_submit_options *options)
+static umbel_future *put_direct(umbel_client *client, const char *task, const struct record_call *call,
+                                const umbel_submit_options *options, enum codec codec,
+                                const struct buffer *body, int code)
 {
-    struct outbox *outbox = &client->engine.outbox;
-    struct record *record = outbox_record(outbox);
-    if (!record)
-        return NULL;
-    enum codec codec = call->chunk ? call->chunk->codec : client_codec(client, options->serializer);
-    int code = write_body(client, &record->bytes, call, codec);
-    umbel_str body = {(const char *)buffer_head(&record->bytes), buffer_length(&record->bytes)};
-    umbel_future *future =
-        direct_make(client, call->chunk ? CHUNK_TASK : task, call->function, call->function_name,
-                    code == UMBEL_OK ? body : STR_NONE, codec, options);
-    outbox_spare(outbox, record);
+    umbel_str bytes = {(const char *)buffer_head(body), code == UMBEL_OK ? buffer_length(body) : 0};
+    umbel_future *future = direct_make(client, call->chunk ? CHUNK_TASK : task, call->function,
+                                       call->function_name, bytes, codec, options);
     if (future && code == UMBEL_OK)
         code = direct_put(&client->engine.direct, future);
     return future && code != UMBEL_OK ? unsent(client, future, options->queue, code, NULL) : future;
+}
+
+/* Most bodies are small; a record lends its buffer to the others. */
+static umbel_future *submit_direct(umbel_client *client, const char *task, const struct record_call *call,
+                                   const umbel_submit_options *options)
+{
+    char here[BODY_HERE];
+    struct buffer small;
+    enum codec codec = call->chunk ? call->chunk->codec : client_codec(client, options->serializer);
+    buffer_borrow(&small, here, sizeof here);
+    int code = write_body(client, &small, call, codec);
+    if (!small.failed)
+        return put_direct(client, task, call, options, codec, &small, code);
+    struct record *record = outbox_record(&client->engine.outbox);
+    if (!record)
+        return NULL;
+    code = write_body(client, &record->bytes, call, codec);
+    umbel_future *future = put_direct(client, task, call, options, codec, &record->bytes, code);
+    outbox_spare(&client->engine.outbox, record);
+    return future;
 }
 
 static umbel_future *submit(umbel_client *client, const char *task, const struct record_call *call,

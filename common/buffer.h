@@ -21,6 +21,11 @@ struct buffer {
 };
 
 void buffer_init(struct buffer *buffer, size_t max);
+/* One that writes into somebody's memory and fails when that is full. It needs no buffer_fini. */
+static inline void buffer_borrow(struct buffer *buffer, void *memory, size_t size)
+{
+    *buffer = (struct buffer){.data = (uint8_t *)memory, .size = size, .max = size};
+}
 void buffer_fini(struct buffer *buffer);
 /* Forgets the content, keeps the memory up to 256 KiB. */
 void buffer_clear(struct buffer *buffer);

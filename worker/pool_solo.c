@@ -196,8 +196,8 @@ static void finish(struct solo *solo, struct job *job, const struct outcome *out
         solo->events->room(solo->self);
 }
 
-/* Answers when it was over. */
-static uint64_t run(struct act *act, struct job *job)
+/* Answers when it was over. `now_ns` 0: the clock tells when it begins. */
+static uint64_t run(struct act *act, struct job *job, uint64_t now_ns)
 {
     struct solo *solo = act->solo;
     struct outcome outcome;
@@ -212,8 +212,8 @@ static uint64_t run(struct act *act, struct job *job)
     solo->running++;
     solo->events->started(solo->self, job, solo->pid);
     task_reset(&act->task);
-    call.started_ns = clock_mono_ns();
-    uint64_t now = task_run(&act->task, &call, &outcome);
+    call.started_ns = now_ns ? now_ns : clock_mono_ns();
+    now_ns = task_run(&act->task, &call, &outcome);
     task_client_settle(&solo->client, &act->task);
     note_eviction(act, &outcome);
     note_limit(job, &outcome);
@@ -222,7 +222,7 @@ static uint64_t run(struct act *act, struct job *job)
     act->job = NULL;
     lanes_leave(&solo->lanes, &act->seat);
     finish(solo, job, &outcome);
-    return now;
+    return now_ns;
 }
 
 /* The next job that may begin; its lane is taken. */
@@ -239,26 +239,30 @@ static struct job *take_job(struct solo *solo, struct act *act)
 }
 
 /* Between two tasks the loop has its turn, but not for each of many short ones. */
-static void give_way(struct solo *solo, uint64_t now_ns)
+static bool give_way(struct solo *solo, uint64_t now_ns)
 {
     if (now_ns - solo->turned_ns < SHARE_NS)
-        return;
+        return false;
     solo->turned_ns = now_ns;
     co_pass();
+    return true;
 }
 
 static void live(void *self)
 {
     struct act *act = self;
     struct solo *solo = act->solo;
+    uint64_t now_ns = 0; /* the end of the job before, when nothing has happened since */
     while (!solo->leaving) {
         struct job *job = take_job(solo, act);
         act->idle = !job;
         if (job) {
-            give_way(solo, run(act, job));
+            now_ns = run(act, job, now_ns);
+            now_ns = give_way(solo, now_ns) ? 0 : now_ns;
         } else {
             co_park_firmly(INFINITY);
             solo->turned_ns = clock_mono_ns();
+            now_ns = 0;
         }
     }
     act->co = NULL;

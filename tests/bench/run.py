@@ -207,15 +207,15 @@ def on_sqlite(mode, n, nworkers=1):
     return go
 
 
-def uv_queue(pool, side, kept={}):
+def uv_queue(pool, side, *how, kept={}):
     """No-ops through libuv's uv_queue_work and through an executor of Umbel: one program measures both, side a runs it."""
     def go():
         if side == "uv_queue_work":
             program = os.path.join(args.bin, "tests", "bench_uv_queue")
-            said = subprocess.run([program, "--count", str(N // 2), "--turns", "1", pool], stdout=subprocess.PIPE, text=True,
+            said = subprocess.run([program, "--count", str(N // 2), "--turns", "3", *how, pool], stdout=subprocess.PIPE, text=True,
                                   check=True, timeout=180).stdout
-            kept[pool] = json.loads(said.splitlines()[-1])
-        record = dict(system=side, workload="no-ops", pool=pool, n=N // 2, tasks_per_s=kept[pool][side])
+            kept[pool, how] = json.loads(said.splitlines()[-1])
+        record = dict(system=side, workload="no-ops", pool=pool, n=N // 2, tasks_per_s=kept[pool, how][side])
         out.add(record)
         return record
     return go
@@ -266,9 +266,9 @@ ROWS = [
         shared="connections a worker, %d workers" % WORKERS),
     Row("queues a worker", None, None, of_each("queues"), 1.0, least=False, unit="", absolute=False,
         shared="connections a worker, %d workers" % WORKERS),
-    Row("no-ops in this process, solo", uv_queue("solo", "uv_queue_work"), uv_queue("solo", "solo"), per_second, 1.0),
-    Row("no-ops in this process, one child", uv_queue("processes", "uv_queue_work"), uv_queue("processes", "processes"),
-        per_second, 1.0),
+    *[Row("memory:// no-ops%s, %s" % (title, named), uv_queue(pool, "uv_queue_work", *how), uv_queue(pool, pool, *how), per_second, 1.0)
+      for title, how in (("", ()), (" one at a time", ("--alone",)))
+      for pool, named in (("solo", "solo"), ("threads", "one thread"), ("processes", "one child"))],
     Row("bytes per outstanding future", None, umbel("pending", 100000, worker=["-Q", "nobody"]), future_bytes, 512, least=False,
         unit=" B", absolute=True),
 ]
