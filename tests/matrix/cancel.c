@@ -20,17 +20,6 @@ static void expect_cancelled(umbel_future *future)
     CHECK(strstr(umbel_error(future), "cancelled"), "%s", umbel_error(future));
 }
 
-/* Workers hear of cancellations a moment later, and in their order: when one that runs has made room for
- * another, what was cancelled before it has been heard of, too. */
-static void await_hearing(struct matrix *m, umbel_future *running)
-{
-    if (m->can & NEEDS_POOL)
-        return;
-    size_t begun = marks(m, "block.begun");
-    CHECK_CODE(UMBEL_OK, umbel_cancel(running));
-    await_marks(m, "block.begun", begun + 1);
-}
-
 static void a_call_that_waits_is_not_run(struct matrix *m)
 {
     umbel_future *blockers[BLOCKERS], *behind[10];
@@ -42,7 +31,6 @@ static void a_call_that_waits_is_not_run(struct matrix *m)
         CHECK_CODE(UMBEL_OK, i % 2 ? umbel_cancel(behind[i]) : umbel_cancel_pending(behind[i]));
         expect_cancelled(behind[i]);
     }
-    await_hearing(m, blockers[0]);
     unblock_nothing(m, blockers);
     free_all(behind, 10);
 }

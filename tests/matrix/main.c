@@ -90,23 +90,18 @@ void unblock(const struct matrix *m, umbel_future *blockers[BLOCKERS])
     free_all(blockers, BLOCKERS);
 }
 
-/* A cancelled task's end is stored and told to workers in one go, and ends are stored in order: when this one
- * is, a worker has been told of all before it. */
-static void await_cancels(const struct matrix *m)
+/* Workers hear of cancellations a moment later, and in their order: when one that runs has made room for
+ * another, what was cancelled before it has been heard of, too. */
+static void await_cancels(const struct matrix *m, umbel_future *running)
 {
-    umbel_future *last = SUBMIT(m, "m.nap", 30.0);
-    umbel_flush(m->client, PATIENCE); /* of one that was never sent nothing is stored */
-    CHECK_CODE(UMBEL_OK, umbel_cancel(last));
-    umbel_future *stored = umbel_future_from_id(m->client, umbel_future_id(last));
-    CHECK_CODE(UMBEL_REVOKED, umbel_exception(stored, PATIENCE));
-    umbel_future_free(stored);
-    umbel_future_free(last);
+    size_t begun = marks(m, "block.begun");
+    CHECK_CODE(UMBEL_OK, umbel_cancel(running));
+    await_marks(m, "block.begun", begun + 1);
 }
 
 void unblock_nothing(const struct matrix *m, umbel_future *blockers[BLOCKERS])
 {
-    if (m->can & NEEDS_INTERRUPT)
-        await_cancels(m);
+    await_cancels(m, blockers[0]);
     unblock(m, blockers);
     umbel_future *after = SUBMIT(m, "m.add", 1, 1);
     CHECK_CODE(UMBEL_OK, umbel_exception(after, PATIENCE));
