@@ -79,10 +79,11 @@ void consumer_pump(struct consumer *consumer)
     }
 }
 
-/* A task may wait for what is nested: it stands before the others. */
+/* A task may wait for what is nested, and what must wait does so for calls of this program: they stand before
+ * the others. */
 void consumer_put_ready(struct consumer *consumer, struct request *req)
 {
-    if (req->job.depth > 0)
+    if (req->job.depth > 0 || req->undelivered)
         request_list_add_first(&consumer->ready, req);
     else
         request_list_add(&consumer->ready, req);
@@ -94,7 +95,8 @@ static void make_ready(struct consumer *consumer, struct request *req)
     if (!req->undelivered)
         request_set_enter(&consumer->requests, req);
     req->job.depth = nest_depth(&req->msg);
-    if ((req->job.depth > 0 || !consumer->ready.first) && start(consumer, req))
+    bool overtakes = req->job.depth > 0 || req->undelivered || !consumer->ready.first;
+    if (overtakes && start(consumer, req))
         return;
     consumer_put_ready(consumer, req);
 }
@@ -235,8 +237,8 @@ static struct request *receive(struct consumer *consumer, struct tag tag, const 
     req->replayed = req->msg.extra_count && message_extra(&req->msg, "umbel-replayed") != NULL;
     remember_copy(consumer, req);
     consumer->counts.received++;
-    flow_delivered(&consumer->flow, consumer->requests.in_hand - consumer->requests.nested -
-                                         consumer->requests.undelivered);
+    flow_delivered(&consumer->flow,
+                   consumer->requests.in_hand - consumer->requests.nested - consumer->requests.undelivered);
     return req;
 }
 
