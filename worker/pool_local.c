@@ -336,6 +336,19 @@ static void go_deaf(struct local *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+/* Those kept to the end of the program, so that a leak checker finds them although their last thread has
+ * ended. */
+static struct local *_Atomic kept;
+
+static void keep(struct local *pool)
+{
+    task_client_keep(&pool->client);
+    registry_keep((struct registry *)(uintptr_t)pool->options.registry);
+    pool->kept_before = atomic_load(&kept);
+    while (!atomic_compare_exchange_weak(&kept, &pool->kept_before, pool))
+        ;
+}
+
 /* With a task left behind, what it uses stays: there is no moment at which it could be freed. */
 static void pool_free(struct pool *base)
 {
@@ -343,10 +356,8 @@ static void pool_free(struct pool *base)
     local_deliver(pool);
     loop_unmark(pool->loop, &pool->turn);
     pool->leaks = !crew_close(pool->crew, pool->left_behind ? 0 : CLOSE_SECONDS);
-    if (pool->leaks) {
-        task_client_keep(&pool->client);
-        registry_keep((struct registry *)(uintptr_t)pool->options.registry);
-    }
+    if (pool->leaks)
+        keep(pool);
     go_deaf(pool);
     if (!pool->leaks)
         local_discard(pool);

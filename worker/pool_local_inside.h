@@ -69,6 +69,7 @@ struct local {
     struct turn_hook turn;
     int open_handles;
     bool leaks; /* a member is left behind and uses this */
+    struct local *kept_before;
 };
 
 /* Of the crew; they run on its members. */
