@@ -90,18 +90,20 @@ void unblock(const struct matrix *m, umbel_future *blockers[BLOCKERS])
     free_all(blockers, BLOCKERS);
 }
 
-/* Workers hear of cancellations a moment later, and in their order: when one that runs has made room for
- * another, what was cancelled before it has been heard of, too. */
-static void await_cancels(const struct matrix *m, umbel_future *running)
+/* Workers hear of cancellations a moment later, but in their order. The gate is shut: what begins now found
+ * the place of a blocker, whose cancellation was heard after all that were made before. */
+static void await_cancels(const struct matrix *m, umbel_future *blockers[BLOCKERS])
 {
-    size_t begun = marks(m, "block.begun");
-    CHECK_CODE(UMBEL_OK, umbel_cancel(running));
-    await_marks(m, "block.begun", begun + 1);
+    for (int i = 0; i < BLOCKERS; i++)
+        CHECK_CODE(UMBEL_OK, umbel_cancel(blockers[i]));
+    CHECK_CODE(UMBEL_OK,
+               umbel_apply(m->client, "m.add", UMBEL_ARGS(1, 1), PATIENCE, NULL, .queue = m->queue));
 }
 
 void unblock_nothing(const struct matrix *m, umbel_future *blockers[BLOCKERS])
 {
-    await_cancels(m, blockers[0]);
+    if (m->can & NEEDS_INTERRUPT)
+        await_cancels(m, blockers);
     unblock(m, blockers);
     umbel_future *after = SUBMIT(m, "m.add", 1, 1);
     CHECK_CODE(UMBEL_OK, umbel_exception(after, PATIENCE));
