@@ -212,10 +212,10 @@ def uv_queue(pool, side, *how, kept={}):
     def go():
         if side == "uv_queue_work":
             program = os.path.join(args.bin, "tests", "bench_uv_queue")
-            said = subprocess.run([program, "--count", str(N // 2), "--turns", "3", *how, pool], stdout=subprocess.PIPE, text=True,
+            said = subprocess.run([program, "--count", str(N // 40 if how else N // 2), "--turns", "3", *how, pool], stdout=subprocess.PIPE, text=True,
                                   check=True, timeout=180).stdout
             kept[pool, how] = json.loads(said.splitlines()[-1])
-        record = dict(system=side, workload="no-ops", pool=pool, n=N // 2, tasks_per_s=kept[pool, how][side])
+        record = dict(system=side, workload="no-ops", pool=pool, alone=bool(how), tasks_per_s=kept[pool, how][side])
         out.add(record)
         return record
     return go
