@@ -178,14 +178,20 @@ class Lines(OnSqlite):
 
 
 class Remote(OnCluster):
-    """Remote control of a pool: it needs RabbitMQ."""
+    """Remote control of a pool: it needs RabbitMQ. Other tests' workers are on it too, so ours is named."""
+
+    def named_worker(self, *options):
+        return self.worker(*options, name="u-%s@box" % self.queue)
+
+    def control(self, *words):
+        return self.run_program("control", *words, "-d", "u-%s@box" % self.queue, "-t", "20")
 
     def test_a_running_task_is_revoked_and_terminated(self):
         for pool in ("threads", "coroutines"):
-            worker = self.worker("-P", pool, "-c", "4")
+            worker = self.named_worker("-P", pool, "-c", "4")
             polite = self.send("sleep.polite", (60,))
             worker.wait_for(r"sleep\.polite\[%s\] received" % polite)
-            eventually(lambda: self.run_program("control", "terminate", "TERM", polite).code == 0 and
+            eventually(lambda: self.control("terminate", "TERM", polite).code == 0 and
                        self.result(polite, 1).out, "it is asked to end")
             self.assertEqual(self.result(polite).value, "interrupted")
             before = children_of(worker)
@@ -193,7 +199,7 @@ class Remote(OnCluster):
             worker.wait_for(r"sleep\.polite\[%s\] received" % other)
             deaf = self.send("sleep", (60,))
             worker.wait_for(r"sleep\[%s\] received" % deaf)
-            self.run_program("control", "terminate", "KILL", deaf)
+            self.control("terminate", "KILL", deaf)
             self.assertIn("was revoked", self.result(deaf).err)
             self.assertEqual(self.result(other).value, "slept", "the one beside it was not lost")
             eventually(lambda: not any(alive(pid) for pid in before), "the child that was stuck is gone")
@@ -201,13 +207,13 @@ class Remote(OnCluster):
 
     def test_the_pool_grows_and_shrinks(self):
         for pool in ("prefork", "threads", "coroutines"):
-            worker = self.worker("-P", pool, "-c", "1")
-            self.assertEqual(self.run_program("control", "pool_grow", "7").code, 0)
+            worker = self.named_worker("-P", pool, "-c", "1")
+            self.assertEqual(self.control("pool_grow", "7").code, 0)
             began = time.monotonic()
             ids = [self.send("sleep.polite", (2,)) for _ in range(8)]
             for task_id in ids:
                 self.assertEqual(self.result(task_id).value, "slept")
             self.assertLess(time.monotonic() - began, 6, "all eight at once, not two by two")
-            self.assertEqual(self.run_program("control", "pool_shrink", "7").code, 0)
+            self.assertEqual(self.control("pool_shrink", "7").code, 0)
             self.assertEqual(self.value("math.add", (2, 3)), 5)
             worker.stop()
