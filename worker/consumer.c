@@ -35,6 +35,13 @@ void consumer_acknowledge_early(struct consumer *consumer, struct request *req)
     req->settled = true;
 }
 
+/* A call that was stored or sent after it had left the pool: what stood behind it (has_room, must_wait) was
+ * not told when the pool had room. */
+static bool makes_way(const struct consumer *consumer, const struct request *req)
+{
+    return req->undelivered && req->state != REQUEST_RUNNING && consumer->phase == PHASE_WORKING;
+}
+
 /* The end of a request in this worker, and of its twins. */
 static void settle(struct consumer *consumer, struct request *req, enum settle how)
 {
@@ -48,6 +55,8 @@ static void settle(struct consumer *consumer, struct request *req, enum settle h
     consumer_run_over(consumer, req);
     if (req->marked && consumer->backend)
         consumer->backend->ops->end_mark(consumer->backend, req->msg.id);
+    if (makes_way(consumer, req))
+        loop_mark(consumer->options.loop, &consumer->pump_hook);
     request_set_give(&consumer->requests, req);
     if (consumer->phase != PHASE_WORKING && consumer->requests.in_hand == 0)
         loop_mark(consumer->options.loop, &consumer->idle_hook);

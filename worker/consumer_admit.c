@@ -42,10 +42,11 @@ static void write_job(struct consumer *consumer, struct request *req)
 }
 
 /* What the pool holds cannot expire any more; so behind calls of this program, of which it may hold many, it
- * is kept here until its place is free. */
+ * is kept here until its place is free. Not what is nested: the call before it may be the one that waits. */
 static bool must_wait(const struct consumer *consumer, const struct request *req)
 {
-    return req->msg.expires.size && consumer->requests.undelivered >= consumer->options.concurrency;
+    return req->msg.expires.size && req->job.depth == 0 &&
+           consumer->requests.undelivered >= consumer->options.concurrency;
 }
 
 /* False: the pool has no room. */

@@ -171,3 +171,59 @@ Test(direct, what_is_not_begun_when_the_client_closes_says_so, .timeout = 60)
         cr_assert_gt(closed, 390);
     }
 }
+
+static void nap_and_fail(umbel_task *task)
+{
+    umbel_sleep(task, 0.1);
+    umbel_fail(task, "Failure", "on purpose");
+}
+
+/* The one that fails has left the pool before its result is stored, and only then makes way. */
+Test(direct, what_may_expire_begins_once_a_call_that_fails_is_stored, .timeout = 60)
+{
+    for (size_t i = 0; i < POOLS; i++) {
+        umbel_client *client = umbel_connect(pools[i], NULL);
+        umbel_future *failing[2], *expiring;
+        int64_t value;
+        for (int n = 0; n < 2; n++)
+            failing[n] = umbel_submit_call(client, nap_and_fail, UMBEL_ARGS());
+        expiring = umbel_submit_call(client, echo, UMBEL_ARGS(3), .expires = 60);
+        cr_assert_eq(umbel_get(expiring, 10, &value), UMBEL_OK, "%s: %s", pools[i], umbel_error(expiring));
+        for (int n = 0; n < 2; n++) {
+            cr_assert_eq(umbel_get(failing[n], 10, (void *)NULL), UMBEL_FAILED);
+            umbel_future_free(failing[n]);
+        }
+        umbel_future_free(expiring);
+        umbel_close(client, 5);
+    }
+}
+
+static void call_what_may_expire(umbel_task *task)
+{
+    int64_t value = -1;
+    umbel_future *future = umbel_submit_call(umbel_task_client(task), echo, UMBEL_ARGS(5), .expires = 60);
+    int code = umbel_get(future, 10, &value);
+    if (code)
+        umbel_fail(task, "Nested", "%s", umbel_error(future));
+    else
+        umbel_return(task, value);
+    umbel_future_free(future);
+}
+
+Test(direct, what_a_call_calls_and_waits_for_may_expire, .timeout = 60)
+{
+    for (size_t i = 0; i < POOLS; i++) {
+        umbel_client *client = umbel_connect(pools[i], NULL);
+        umbel_future *futures[2];
+        int64_t value;
+        for (int n = 0; n < 2; n++)
+            futures[n] = umbel_submit_call(client, call_what_may_expire, UMBEL_ARGS());
+        for (int n = 0; n < 2; n++) {
+            cr_assert_eq(umbel_get(futures[n], 20, &value), UMBEL_OK, "%s: %s", pools[i],
+                         umbel_error(futures[n]));
+            cr_assert_eq(value, 5);
+            umbel_future_free(futures[n]);
+        }
+        umbel_close(client, 5);
+    }
+}
