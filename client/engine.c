@@ -405,7 +405,7 @@ static int open_backend(struct engine *engine, const struct engine_options *opti
     const char *url = named ? options->backend : options->broker;
     if (!named && (strncmp(url, "amqp:", 5) == 0 || strncmp(url, "amqps:", 6) == 0))
         return UMBEL_OK;
-    struct backend_options backend = {.log = options->log};
+    struct backend_options backend = {.log = options->log, .most = engine->local ? LOCAL_RESULTS : 0};
     int code = backend_open(&engine->backend, &engine->loop, url, &backend, &backend_events, engine, why);
     engine->has_results = code == UMBEL_OK;
     if (code == UMBEL_OK)

@@ -20,7 +20,6 @@
 #include "worker/task_function.h"
 
 #define CLOSE_SECONDS 1.0
-#define RESULTS_MOST 10000 /* whose futures are done: for who asks by an id, or reads parts late */
 #define REVOKED_MOST ((size_t)1 << 20) /* a pool that is shut down has them all at once */
 #define KILL_SECONDS 0.5               /* for what was killed to be handed back */
 
@@ -331,7 +330,7 @@ static int open_ends(struct local *local, const char *backend, struct buffer *wh
     struct transport_options transport = {.log = &local->sink.log, .client_name = local->name};
     int code = transport_open(&local->transport, local->loop, local->hub, &transport,
                               &consumer_transport_events, &local->consumer, why);
-    struct backend_options options = {.log = &local->sink.log, .most = RESULTS_MOST};
+    struct backend_options options = {.log = &local->sink.log, .most = LOCAL_RESULTS};
     if (code == UMBEL_OK)
         code = backend_open(&local->backend, local->loop, backend ? backend : local->hub, &options,
                             &consumer_backend_events, &local->consumer, why);

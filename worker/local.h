@@ -18,7 +18,10 @@
 
 struct local;
 
-enum { LOCAL_HUB_URL = 80 };
+enum {
+    LOCAL_HUB_URL = 80,
+    LOCAL_RESULTS = 10000 /* kept when their futures are done: for who asks by an id, or reads parts late */
+};
 
 struct local_options {
     const char *url;                  /* memory://[NAME]?pool=... */

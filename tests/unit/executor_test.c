@@ -187,13 +187,15 @@ Test(executor, one_executor_after_the_other_has_children, .timeout = 60)
     }
 }
 
-Test(executor, the_newest_results_are_kept_and_no_more, .timeout = 60)
+static void the_newest_are_kept(bool asked_late)
 {
     enum { COUNT = 10500 };
     umbel_client *client = umbel_connect("memory://?pool=solo", NULL);
     char first[64], last[64];
     for (int i = 0; i < COUNT; i++) {
         umbel_future *future = umbel_submit_call(client, square, UMBEL_ARGS(i));
+        if (asked_late)
+            cr_assert_eq(umbel_get(future, 10, (void *)NULL), UMBEL_OK, "%s", umbel_error(future));
         const char *id = umbel_future_id(future); /* the result of one whose id nobody has is not kept */
         if (i == 0 || i == COUNT - 1)
             snprintf(i ? last : first, sizeof first, "%s", id);
@@ -209,4 +211,14 @@ Test(executor, the_newest_results_are_kept_and_no_more, .timeout = 60)
     umbel_future_free(gone);
     umbel_future_free(kept);
     umbel_close(client, 5);
+}
+
+Test(executor, the_newest_results_are_kept_and_no_more, .timeout = 60)
+{
+    the_newest_are_kept(false);
+}
+
+Test(executor, of_those_asked_for_when_they_are_done_no_more_are_kept, .timeout = 60)
+{
+    the_newest_are_kept(true);
 }
