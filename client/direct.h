@@ -24,7 +24,7 @@ struct direct_call {
     umbel_function *function;
     const char *shadow; /* static text or NULL */
     double time_limit, soft_time_limit;
-    umbel_str task;        /* the future's name */
+    umbel_str task;        /* the future's name, or that of the task that runs a chunk */
     umbel_str body, queue; /* in `room` */
     enum codec codec;
     atomic_bool told; /* somebody has its id */

@@ -142,8 +142,10 @@ static umbel_future *put_direct(umbel_client *client, const char *task, const st
                                 const struct buffer *body, int code)
 {
     umbel_str bytes = {(const char *)buffer_head(body), code == UMBEL_OK ? buffer_length(body) : 0};
-    umbel_future *future = direct_make(client, call->chunk ? CHUNK_TASK : task, call->function,
-                                       call->function_name, bytes, codec, options);
+    umbel_future *future =
+        direct_make(client, task, call->function, call->function_name, bytes, codec, options);
+    if (future && call->chunk)
+        future->direct->task = STR(CHUNK_TASK);
     if (future && code == UMBEL_OK)
         code = direct_put(&client->engine.direct, future);
     return future && code != UMBEL_OK ? unsent(client, future, options->queue, code, NULL) : future;

@@ -227,3 +227,19 @@ Test(direct, what_a_call_calls_and_waits_for_may_expire, .timeout = 60)
         umbel_close(client, 5);
     }
 }
+
+Test(direct, what_is_said_of_a_chunk_names_its_task_whichever_way_it_went)
+{
+    umbel_client *client = umbel_connect("memory://?pool=solo", NULL);
+    umbel_chunk *chunk = umbel_chunk_new(client, "no.such.task", UMBEL_SERIALIZER_DEFAULT);
+    for (int way = 0; way < 2; way++) {
+        cr_assert_eq(umbel_chunk_add(chunk, UMBEL_ARGS(1)), UMBEL_OK);
+        umbel_future *future =
+            way ? umbel_submit_chunk(chunk, .expires = 60) : umbel_submit_chunk(chunk, .expires = 0);
+        cr_assert_eq(umbel_get(future, 10, (void *)NULL), UMBEL_FAILED);
+        cr_assert(strstr(umbel_error(future), "no.such.task["), "%s", umbel_error(future));
+        umbel_future_free(future);
+    }
+    umbel_chunk_free(chunk);
+    umbel_close(client, 5);
+}
