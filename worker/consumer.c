@@ -68,9 +68,10 @@ void consumer_hand_back(struct consumer *consumer, struct request *req)
 {
     consumer->counts.handed_back++;
     if (req->undelivered) {
-        if (req->call)
-            consumer->calls->dropped(consumer->calls_self, req->call);
+        void *call = req->call;
         settle(consumer, req, SETTLE_ACK);
+        if (call)
+            consumer->calls->dropped(consumer->calls_self, call);
         return;
     }
     if (req->deaths > 0 && consumer->phase != PHASE_KILLING && !req->lost) {
