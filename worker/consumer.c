@@ -211,6 +211,14 @@ static void taken(struct consumer *consumer)
     consumer->refusals = 0;
 }
 
+/* It was to be tried again, but has an end: of another run, or because its caller took it back. */
+static void leave_ended(struct consumer *consumer, struct request *req)
+{
+    req->ending.send = SEND_NOTHING;
+    if (consumer->watched)
+        consumer->events->task(consumer->self, NEWS_SUPERSEDED, req, &req->ending, NULL);
+}
+
 void consumer_stored(void *self, uint64_t token, int code, const char *why)
 {
     struct consumer *consumer = self;
@@ -228,7 +236,7 @@ void consumer_stored(void *self, uint64_t token, int code, const char *why)
     taken(consumer);
     req->ending.store = false;
     if (code == UMBEL_ALREADY_DONE && req->ending.state == RESULT_RETRY)
-        req->ending.send = SEND_NOTHING; /* it has ended elsewhere: nothing to try again */
+        leave_ended(consumer, req);
     conclude(consumer, req);
 }
 

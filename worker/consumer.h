@@ -30,7 +30,15 @@ struct consumer_options {
 };
 
 /* What can be told of a task to those who watch. */
-enum task_news { NEWS_RECEIVED, NEWS_STARTED, NEWS_SUCCEEDED, NEWS_FAILED, NEWS_RETRIED, NEWS_REVOKED };
+enum task_news {
+    NEWS_RECEIVED,
+    NEWS_STARTED,
+    NEWS_SUCCEEDED,
+    NEWS_FAILED,
+    NEWS_RETRIED,
+    NEWS_REVOKED,
+    NEWS_SUPERSEDED /* after RETRIED: it will not be tried again, for it had an end already */
+};
 
 /* What the owner is told. */
 struct consumer_events {

@@ -244,6 +244,8 @@ static void put_news(struct events *events, struct buffer *out, enum task_news n
     case NEWS_REVOKED:
         put_revoked(out, req, verdict, outcome);
         break;
+    case NEWS_SUPERSEDED:
+        break;
     }
 }
 
@@ -251,7 +253,7 @@ void events_task(struct events *events, enum task_news news, const struct reques
                  const struct verdict *verdict, const struct outcome *outcome)
 {
     struct buffer *out = &events->batch;
-    if (!events->mailbox)
+    if (!events->mailbox || news == NEWS_SUPERSEDED) /* Celery has no word for it */
         return;
     buffer_text(out, events->count++ ? ", " : "[");
     open_event(events, out, types[news]);

@@ -284,7 +284,7 @@ static void on_task(void *self, enum task_news news, const struct request *req, 
     (void)verdict, (void)outcome;
     if (news == NEWS_STARTED)
         local->options.started(local->options.self, req->msg.id);
-    else if (news == NEWS_SUCCEEDED || news == NEWS_FAILED || news == NEWS_REVOKED)
+    else if (news == NEWS_SUCCEEDED || news == NEWS_FAILED || news == NEWS_REVOKED || news == NEWS_SUPERSEDED)
         local->options.ended(local->options.self);
 }
 

@@ -191,7 +191,8 @@ static void on_lost(void *self, const char *why)
 static void on_task(void *self, enum task_news news, const struct request *req, const struct verdict *verdict,
                     const struct outcome *outcome)
 {
-    static const char *const words[] = {"received", "started", "succeeded", "failed", "retried", "revoked"};
+    static const char *const words[] = {"received", "started", "succeeded", "failed",
+                                        "retried",  "revoked", "superseded"};
     (void)self, (void)verdict, (void)outcome;
     note("%s %.*s;", words[news], (int)req->msg.id.size, req->msg.id.data);
 }
@@ -794,6 +795,16 @@ Test(consumer, who_watches_is_told_of_receipt_start_and_end)
     deliver(&bad, 8, 1);
     finish(1, OUTCOME_RETRY);
     cr_assert(was("received id-2;run id-2;retried id-2;store id-2 RETRY open;"));
+}
+
+Test(consumer, who_watches_is_told_that_nothing_is_tried_again_which_has_an_end)
+{
+    struct message msg = message_make("id-1");
+    world.consumer.watched = true;
+    deliver(&msg, 7, 1);
+    finish(0, OUTCOME_RETRY);
+    stored(UMBEL_ALREADY_DONE);
+    cr_assert(was("received id-1;run id-1;retried id-1;store id-1 RETRY open;superseded id-1;ack 7;"));
 }
 
 Test(consumer, limits_set_at_run_time_hold_for_later_runs)

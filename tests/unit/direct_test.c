@@ -201,7 +201,7 @@ Test(direct, what_may_expire_begins_once_a_call_that_fails_is_stored, .timeout =
 static void call_what_may_expire(umbel_task *task)
 {
     int64_t value = -1;
-    umbel_future *future = umbel_submit_call(umbel_task_client(task), echo, UMBEL_ARGS(5), .expires = 60);
+    umbel_future *future = umbel_submit(umbel_task_client(task), "umbel.ping", UMBEL_ARGS(5), .expires = 60);
     int code = umbel_get(future, 10, &value);
     if (code)
         umbel_fail(task, "Nested", "%s", umbel_error(future));
@@ -242,4 +242,24 @@ Test(direct, what_is_said_of_a_chunk_names_its_task_whichever_way_it_went)
     }
     umbel_chunk_free(chunk);
     umbel_close(client, 5);
+}
+
+static void look_away_and_retry(umbel_task *task)
+{
+    usleep(200000);
+    umbel_retry(task, 0, "once more");
+}
+
+Test(direct, what_is_cancelled_and_wants_to_be_tried_again_is_over, .timeout = 60)
+{
+    for (size_t i = 0; i < POOLS; i++) {
+        umbel_client *client = umbel_connect(pools[i], NULL);
+        umbel_future *future = umbel_submit_call(client, look_away_and_retry, UMBEL_ARGS());
+        for (int tries = 0; tries < 10000 && !umbel_running(future); tries++)
+            usleep(1000);
+        umbel_cancel(future);
+        cr_assert_eq(umbel_drain(client, 10), UMBEL_OK, "%s", pools[i]);
+        umbel_future_free(future);
+        umbel_close(client, 5);
+    }
 }
