@@ -129,13 +129,13 @@ void flow_stop(struct flow *flow)
     }
 }
 
-/* The new consumer comes first, so that there is always one. */
+/* The new consumer comes first, so that there is always one. Out of memory: the old one stays. */
 static void widen(struct flow *flow, struct source *source)
 {
-    uint32_t old = source->base;
-    if (!old)
-        return; /* the worker stops */
-    source->base = consume(flow, source->queue, flow->base_each);
+    uint32_t old = source->base, wider = old ? consume(flow, source->queue, flow->base_each) : 0;
+    if (!wider)
+        return; /* likewise when the worker stops */
+    source->base = wider;
     cancel(flow, &old);
 }
 

@@ -25,7 +25,7 @@ struct world {
     uint32_t room;
     bool takes_back, idle;
     size_t headers_max; /* extra headers a copy may have; more are too large */
-    bool no_delays;
+    bool no_delays, consumes_no_more;
 };
 
 static struct world world;
@@ -80,7 +80,7 @@ static uint32_t fake_consume(struct transport *transport, const char *queue,
                              const struct consume_options *options)
 {
     (void)transport, (void)queue, (void)options;
-    return 1;
+    return world.consumes_no_more ? 0 : 1;
 }
 
 static void fake_cancel(struct transport *transport, uint32_t consumer)
@@ -818,4 +818,23 @@ Test(consumer, limits_set_at_run_time_hold_for_later_runs)
     cr_assert_eq(world.jobs[0]->time_limit, 5);
     cr_assert_eq(world.jobs[0]->soft_time_limit, 4);
     cr_assert_eq(world.jobs[1]->time_limit, 3, "the call's own limit goes before");
+}
+
+/* ---- growing
+ * ----------------------------------------------------------------------------------------------------- */
+
+Test(consumer, a_queue_is_consumed_wider_before_it_is_consumed_no_more_as_it_was)
+{
+    world.consumer.options.concurrency = 50;
+    flow_widen(&world.consumer.flow);
+    cr_assert(was("cancel 1;"));
+}
+
+Test(consumer, a_queue_that_cannot_be_consumed_wider_is_consumed_as_it_was)
+{
+    world.consumer.options.concurrency = 50;
+    world.consumes_no_more = true;
+    flow_widen(&world.consumer.flow);
+    cr_assert(was(""));
+    cr_assert_eq(world.consumer.flow.sources[0].base, 1);
 }
