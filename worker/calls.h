@@ -23,7 +23,7 @@ struct call {
     double time_limit, soft_time_limit; /* 0: as the task says */
 };
 
-/* On the loop's thread. Each call that was given ends with one of the last three. */
+/* On the loop's thread. Each call that was given is answered, leaves, or is dropped: once. */
 struct call_events {
     void (*started)(void *self, void *owner);
     /* May it be answered here? False: its result must be found by others too. */

@@ -21,7 +21,6 @@
 
 #define CLOSE_SECONDS 1.0
 #define REVOKED_MOST ((size_t)1 << 20) /* a pool that is shut down has them all at once */
-#define KILL_SECONDS 0.5               /* for what was killed to be handed back */
 
 /* A program with UMBEL_TASKs has it; the linker lets us see it from here without asking anybody. */
 extern const umbel_module_table umbel_module __attribute__((weak, visibility("default")));
