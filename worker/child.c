@@ -172,7 +172,10 @@ static void run_job(struct child *child, const struct frame *frame)
     if (read_call(child, frame, &msg, &call))
         child->now = task_run(&child->task, &call, &outcome);
     copy_end();
-    task_client_settle(&child->client, &child->task);
+    if (child->task.called) { /* until that is confirmed; the next job has not begun meanwhile */
+        task_client_settle(&child->client, &child->task);
+        child->now = clock_mono_ns();
+    }
     collect_output(child);
     wire_done(&child->wire, child->number, &outcome, child->now);
     child->number = 0;

@@ -214,7 +214,10 @@ static uint64_t run(struct act *act, struct job *job, uint64_t now_ns)
     task_reset(&act->task);
     call.started_ns = now_ns ? now_ns : clock_mono_ns();
     now_ns = task_run(&act->task, &call, &outcome);
-    task_client_settle(&solo->client, &act->task);
+    if (act->task.called) { /* until that is confirmed; the next task has not begun meanwhile */
+        task_client_settle(&solo->client, &act->task);
+        now_ns = clock_mono_ns();
+    }
     note_eviction(act, &outcome);
     note_limit(job, &outcome);
     outcome.pid = solo->pid;
