@@ -26,8 +26,8 @@ struct note {
     struct message msg; /* unpacked, on the member */
     struct outcome outcome;
     struct post end;
-    _Atomic uint64_t began; /* monotonic ns; 0 = not yet */
     bool posted;            /* under the posts' lock: `end` is on its way */
+    _Atomic uint64_t began; /* monotonic ns; 0 = not yet */
     bool told_started, told_soft, refused;
     bool kept; /* not given to the crew: it may not begin yet */
     struct lane_seat seat;
