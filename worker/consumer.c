@@ -307,6 +307,8 @@ static void tell_end(const struct consumer *consumer, const struct request *req,
                                           [RESULT_RETRY] = NEWS_RETRIED};
     if (req->msg.id.size && (result_terminal(verdict->state) || verdict->state == RESULT_RETRY))
         consumer->events->task(consumer->self, news[verdict->state], req, verdict, outcome);
+    else if (req->msg.id.size && verdict->send == SEND_NOTHING)
+        consumer->events->task(consumer->self, NEWS_SUPERSEDED, req, verdict, outcome);
 }
 
 /* The verdict is final: what is to be stored is written now, while the outcome's bytes are still there. */

@@ -37,7 +37,7 @@ enum task_news {
     NEWS_FAILED,
     NEWS_RETRIED,
     NEWS_REVOKED,
-    NEWS_SUPERSEDED /* after RETRIED: it will not be tried again, for it had an end already */
+    NEWS_SUPERSEDED /* it had an end already: it is not run, or, after RETRIED, not tried again */
 };
 
 /* What the owner is told. */

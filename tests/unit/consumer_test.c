@@ -807,6 +807,16 @@ Test(consumer, who_watches_is_told_that_nothing_is_tried_again_which_has_an_end)
     cr_assert(was("received id-1;run id-1;retried id-1;store id-1 RETRY open;superseded id-1;ack 7;"));
 }
 
+Test(consumer, who_watches_is_told_of_one_that_came_again_after_its_end)
+{
+    struct message msg = message_make("id-1");
+    world.consumer.watched = true;
+    msg.redelivered = true;
+    deliver(&msg, 7, 1);
+    begun(true, 0);
+    cr_assert(was("received id-1;begin id-1;superseded id-1;ack 7;unmark id-1;"));
+}
+
 Test(consumer, limits_set_at_run_time_hold_for_later_runs)
 {
     struct message msg = message_make("id-1"), own = message_make("id-2");
