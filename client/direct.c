@@ -296,7 +296,7 @@ void direct_cancel_all(struct direct *direct, bool terminate)
     while (direct->waiting) {
         umbel_future *future = take_waiting(direct);
         if (future_cancelled(future, false) == UMBEL_OK)
-            inbox_announce(direct->inbox, future);
+            inbox_cancel(direct->inbox, future, terminate); /* who has its id may wait for it */
         end(direct, future);
     }
     for (struct link *link = direct->given.next, *next; link != &direct->given; link = next) {

@@ -263,3 +263,24 @@ Test(direct, what_is_cancelled_and_wants_to_be_tried_again_is_over, .timeout = 6
         umbel_close(client, 5);
     }
 }
+
+Test(direct, what_waits_when_all_is_cancelled_is_over_for_whoever_has_its_id, .timeout = 60)
+{
+    for (size_t i = 0; i < POOLS; i++) {
+        enum { MANY = 300 };
+        umbel_client *client = umbel_connect(pools[i], NULL);
+        umbel_future *futures[MANY];
+        for (int n = 0; n < MANY; n++) {
+            futures[n] = umbel_submit_call(client, nap, UMBEL_ARGS());
+            umbel_future_id(futures[n]);
+        }
+        umbel_future *other = umbel_future_from_id(client, umbel_future_id(futures[MANY - 1]));
+        cr_assert_eq(umbel_shutdown(client, true, 20), UMBEL_OK, "%s", pools[i]);
+        cr_assert_eq(umbel_get(futures[MANY - 1], 0, (void *)NULL), UMBEL_CANCELLED);
+        cr_assert_neq(umbel_get(other, 10, (void *)NULL), UMBEL_TIMEOUT);
+        for (int n = 0; n < MANY; n++)
+            umbel_future_free(futures[n]);
+        umbel_future_free(other);
+        umbel_close(client, 5);
+    }
+}
