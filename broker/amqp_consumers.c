@@ -12,7 +12,9 @@
 #include "common/str.h"
 
 #define RETRY_MS 1000
-#define COST_EXTRA 256 /* what a delivery costs its owner besides the body, roughly */
+#define LATE_MS 20       /* acknowledgements wait no longer */
+#define WAITING_SHARE 8u /* of the prefetch may wait */
+#define COST_EXTRA 256   /* what a delivery costs its owner besides the body, roughly */
 
 enum consumer_step {
     CONSUMER_IDLE,    /* the connection is down */
@@ -294,18 +296,37 @@ static void tell_one(void *self, struct amqp_settlement settlement)
         amqp_codec_put_ack(out, consumer->chan.number, settlement.number, settlement.multiple);
 }
 
-void amqp_consumers_tell(struct amqp_consumers *all)
+/* Few deliveries at once: the broker sends the next only for one that is acknowledged. */
+static size_t may_wait(const struct amqp_consumer *consumer)
 {
+    return consumer->step == CONSUMER_SETTLING ? 0 : consumer->options.prefetch / WAITING_SHARE;
+}
+
+/* How many acknowledgements wait. */
+static size_t tell_settled(struct amqp_consumers *all, bool at_once)
+{
+    size_t waiting = 0;
     for (uint32_t i = 1; i <= all->list_size; i++) {
         struct amqp_consumer *consumer = consumer_of(all, i);
         if (!consumer || consumer->tags.settled_count == 0 || !consumer->chan.number)
             continue;
-        amqp_tags_tell(&consumer->tags, tell_one, consumer);
+        waiting += amqp_tags_tell(&consumer->tags, at_once ? 0 : may_wait(consumer), tell_one, consumer);
         if (consumer->step == CONSUMER_SETTLING && consumer->tags.open == 0)
             free_consumer(consumer);
     }
     amqp_conn_wrote(&all->conn);
     balance(all);
+    return waiting;
+}
+
+void amqp_consumers_tell(struct amqp_consumers *all)
+{
+    tell_settled(all, true);
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    amqp_consumers_tell(timer->data);
 }
 
 static void on_hook(void *self)
@@ -316,7 +337,8 @@ static void on_hook(void *self)
         if (consumer && consumer->step == CONSUMER_CANCELLED)
             tell_cancelled(consumer);
     }
-    amqp_consumers_tell(all);
+    if (tell_settled(all, false) && !uv_is_active((uv_handle_t *)&all->late))
+        uv_timer_start(&all->late, on_late, LATE_MS, 0);
 }
 
 /* ---- adding and cancelling ---- */
@@ -455,7 +477,8 @@ int amqp_consumers_init(struct amqp_consumers *all, const struct amqp_conn_optio
     uv_random(NULL, NULL, &all->epoch, sizeof all->epoch, 0, NULL);
     all->hook = (struct turn_hook){.call = on_hook, .self = all};
     uv_timer_init(&options->loop->uv, &all->retry);
-    all->retry.data = all;
+    uv_timer_init(&options->loop->uv, &all->late);
+    all->retry.data = all->late.data = all;
     amqp_conn_start(&all->conn);
     return UMBEL_OK;
 }
@@ -473,7 +496,7 @@ static void handle_gone(void *self)
     all->gone(all->gone_self);
 }
 
-static void retry_closed(uv_handle_t *handle)
+static void timer_closed(uv_handle_t *handle)
 {
     handle_gone(handle->data);
 }
@@ -482,9 +505,10 @@ void amqp_consumers_fini(struct amqp_consumers *all, void (*gone)(void *self), v
 {
     all->gone = gone;
     all->gone_self = self;
-    all->handles = 3;
+    all->handles = 4;
     loop_unmark(all->conn.options.loop, &all->hook);
-    uv_close((uv_handle_t *)&all->retry, retry_closed);
+    uv_close((uv_handle_t *)&all->retry, timer_closed);
+    uv_close((uv_handle_t *)&all->late, timer_closed);
     amqp_errands_fini(&all->errands, handle_gone, all);
     amqp_conn_fini(&all->conn, handle_gone);
 }

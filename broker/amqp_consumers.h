@@ -30,6 +30,7 @@ struct amqp_consumers {
     int failure;
     struct turn_hook hook; /* tells the turn's settlements */
     uv_timer_t retry;
+    uv_timer_t late; /* acknowledgements that wait for others do so no longer */
     void (*gone)(void *self);
     void *gone_self;
     int handles;
@@ -44,7 +45,7 @@ uint32_t amqp_consumers_add(struct amqp_consumers *consumers, const char *queue,
                             const struct consume_options *options);
 void amqp_consumers_cancel(struct amqp_consumers *consumers, uint32_t number);
 void amqp_consumers_settle(struct amqp_consumers *consumers, struct tag tag, enum settle how);
-/* Writes out what was settled so far, instead of at the end of the turn. */
+/* Writes out all that was settled so far, instead of a little later with more. */
 void amqp_consumers_tell(struct amqp_consumers *consumers);
 void amqp_consumers_pause(struct amqp_consumers *consumers, bool paused);
 enum transport_state amqp_consumers_state(const struct amqp_consumers *consumers);

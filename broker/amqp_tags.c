@@ -101,11 +101,29 @@ static void tell_prefix(struct amqp_tags *tags, tell_one *tell, void *self)
         tell(self, (struct amqp_settlement){.number = last, .multiple = count > 1});
 }
 
-void amqp_tags_tell(struct amqp_tags *tags, void (*tell)(void *self, struct amqp_settlement settlement),
-                    void *self)
+static void drop_told(struct amqp_tags *tags)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < tags->settled_count; i++) {
+        uint64_t number = tags->settled[i];
+        if (number >= tags->first && entry(tags, number)->state == TAG_ACKED)
+            tags->settled[kept++] = number;
+    }
+    tags->settled_count = kept;
+}
+
+size_t amqp_tags_tell(struct amqp_tags *tags, size_t may_wait,
+                      void (*tell)(void *self, struct amqp_settlement settlement), void *self)
 {
     tell_single(tags, TAG_REQUEUED, tell, self);
-    tell_prefix(tags, tell, self);
-    tell_single(tags, TAG_ACKED, tell, self);
-    tags->settled_count = 0;
+    drop_told(tags);
+    if (tags->settled_count > may_wait) {
+        tell_prefix(tags, tell, self);
+        drop_told(tags);
+    }
+    if (tags->settled_count > may_wait) {
+        tell_single(tags, TAG_ACKED, tell, self);
+        tags->settled_count = 0;
+    }
+    return tags->settled_count;
 }

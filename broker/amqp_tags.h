@@ -2,7 +2,8 @@
  * broker. Pure.
  *
  * An acknowledgement "up to" covers everything before it, also what still runs; so it is used for the
- * finished prefix only, and whatever finished out of order is acknowledged by itself. */
+ * finished prefix only, and whatever finished out of order is acknowledged by itself. Each acknowledgement
+ * costs the broker as much as a message, so a few may wait until one covers them. */
 #ifndef BROKER_AMQP_TAGS_H
 #define BROKER_AMQP_TAGS_H
 
@@ -16,7 +17,7 @@ struct amqp_tags {
     struct amqp_tag_entry *ring;
     size_t size;          /* a power of two, or 0 */
     uint64_t first, next; /* the oldest not told to the broker; the number the next delivery must have */
-    uint64_t *settled; /* settled since the last telling, in the order of settling; as many as `size` fit */
+    uint64_t *settled;    /* settled and not told, in the order of settling; as many as `size` fit */
     size_t settled_count;
     size_t open; /* delivered and not settled */
 };
@@ -34,9 +35,9 @@ struct amqp_settlement {
     uint64_t number;
     bool multiple, requeue;
 };
-/* Gives all that was settled since the last call, shortest form first found, in an order the broker accepts.
- */
-void amqp_tags_tell(struct amqp_tags *tags, void (*tell)(void *self, struct amqp_settlement settlement),
-                    void *self);
+/* Gives what was settled, shortest form first found, in an order the broker accepts. Up to `may_wait`
+ * acknowledgements are kept for a later call; answers how many are. */
+size_t amqp_tags_tell(struct amqp_tags *tags, size_t may_wait,
+                      void (*tell)(void *self, struct amqp_settlement settlement), void *self);
 
 #endif

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -58,7 +59,15 @@ def serve(*redis_options):
             servers["redis"].stop()
         servers["redis"] = Redis().start(*redis_options)
         servers["options"] = redis_options
+    forget_results()
     return {k: servers[k] for k in ("rabbit", "redis")}
+
+
+def forget_results():
+    """Each side stores into an empty Redis: L3's ids are the same in every turn, a task's never are, and replacing is cheaper."""
+    with socket.create_connection(("127.0.0.1", REDIS_PORT)) as redis:
+        redis.sendall(b"FLUSHALL\r\n")
+        redis.recv(64)
 
 
 # ---- the two sides of a row ----------------------------------------------------------------------------------------

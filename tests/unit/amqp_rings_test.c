@@ -111,7 +111,7 @@ static void say(void *self, struct amqp_settlement s)
 static const char *told(struct amqp_tags *tags, struct said *said)
 {
     *said = (struct said){.size = 0};
-    amqp_tags_tell(tags, say, said);
+    amqp_tags_tell(tags, 0, say, said);
     return said->text;
 }
 
@@ -176,6 +176,39 @@ Test(amqp_tags, what_was_told_singly_is_not_the_end_of_an_up_to)
     amqp_tags_fini(&tags);
 }
 
+Test(amqp_tags, a_few_acknowledgements_wait_until_one_covers_them)
+{
+    struct amqp_tags tags = tags_of(6);
+    struct said said = {.size = 0};
+    settle(&tags, 2);
+    settle(&tags, 3);
+    settle(&tags, -5);
+    cr_assert_eq(amqp_tags_tell(&tags, 2, say, &said), 2);
+    cr_assert_str_eq(said.text, "-5 ", "what is handed back does not wait");
+    settle(&tags, 1);
+    said = (struct said){.size = 0};
+    cr_assert_eq(amqp_tags_tell(&tags, 2, say, &said), 0);
+    cr_assert_str_eq(said.text, "3* ");
+    settle(&tags, 6);
+    said = (struct said){.size = 0};
+    cr_assert_eq(amqp_tags_tell(&tags, 2, say, &said), 1);
+    cr_assert_str_eq(said.text, "");
+    cr_assert_str_eq(told(&tags, &said), "6 ", "until it is asked for");
+    amqp_tags_fini(&tags);
+}
+
+Test(amqp_tags, what_cannot_be_covered_does_not_wait_for_ever)
+{
+    struct amqp_tags tags = tags_of(6);
+    struct said said = {.size = 0};
+    for (int i = 2; i <= 4; i++) {
+        settle(&tags, i);
+        cr_assert_eq(amqp_tags_tell(&tags, 2, say, &said), i < 4 ? (size_t)i - 1 : 0);
+    }
+    cr_assert_str_eq(said.text, "2 3 4 ", "1 runs on");
+    amqp_tags_fini(&tags);
+}
+
 Test(amqp_tags, only_open_deliveries_can_be_settled_and_numbers_must_follow)
 {
     struct amqp_tags tags = tags_of(3);
@@ -202,7 +235,7 @@ Test(amqp_tags, a_slow_first_one_lets_the_ring_grow)
         cr_assert(amqp_tags_add(&tags, (uint64_t)i, (size_t)i * 10));
         settle(&tags, i);
         said = (struct said){.size = 0};
-        amqp_tags_tell(&tags, say, &said);
+        amqp_tags_tell(&tags, 0, say, &said);
     }
     settle(&tags, 1);
     cr_assert_str_eq(told(&tags, &said), "1 ");
