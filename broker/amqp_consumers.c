@@ -13,7 +13,7 @@
 
 #define RETRY_MS 1000
 #define LATE_MS 20       /* acknowledgements wait no longer */
-#define WAITING_SHARE 8u /* of the prefetch may wait */
+#define WAITING_SHARE 2u /* of the prefetch may wait */
 #define COST_EXTRA 256   /* what a delivery costs its owner besides the body, roughly */
 
 enum consumer_step {
@@ -34,6 +34,7 @@ struct amqp_consumer {
     struct consume_options options;
     struct amqp_chan chan;
     struct amqp_tags tags;
+    bool at_once;     /* what was settled does not wait */
     uint64_t waiting; /* messages in the queue when it was looked up */
     int told;         /* the code of the last consumer_lost */
     char tag[24];
@@ -282,6 +283,7 @@ void amqp_consumers_settle(struct amqp_consumers *all, struct tag tag, enum sett
 #endif
     if (!amqp_tags_settle(&consumer->tags, tag.number, how == SETTLE_REQUEUE, &cost))
         return;
+    consumer->at_once |= how == SETTLE_ACK_AT_ONCE;
     all->unsettled -= cost;
     loop_mark(all->conn.options.loop, &all->hook);
 }
@@ -299,7 +301,9 @@ static void tell_one(void *self, struct amqp_settlement settlement)
 /* Few deliveries at once: the broker sends the next only for one that is acknowledged. */
 static size_t may_wait(const struct amqp_consumer *consumer)
 {
-    return consumer->step == CONSUMER_SETTLING ? 0 : consumer->options.prefetch / WAITING_SHARE;
+    return consumer->at_once || consumer->step == CONSUMER_SETTLING
+               ? 0
+               : consumer->options.prefetch / WAITING_SHARE;
 }
 
 /* How many acknowledgements wait. */
@@ -311,6 +315,7 @@ static size_t tell_settled(struct amqp_consumers *all, bool at_once)
         if (!consumer || consumer->tags.settled_count == 0 || !consumer->chan.number)
             continue;
         waiting += amqp_tags_tell(&consumer->tags, at_once ? 0 : may_wait(consumer), tell_one, consumer);
+        consumer->at_once = false;
         if (consumer->step == CONSUMER_SETTLING && consumer->tags.open == 0)
             free_consumer(consumer);
     }

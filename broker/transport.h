@@ -81,7 +81,11 @@ enum publish_flags {
     PUBLISH_UNCONFIRMED = 2 /* no confirm is awaited; `published` comes once it is written */
 };
 
-enum settle { SETTLE_ACK, SETTLE_REQUEUE };
+enum settle {
+    SETTLE_ACK,         /* told within 20 ms: the broker may be spared an acknowledgement for each */
+    SETTLE_ACK_AT_ONCE, /* told with this turn: what follows must not happen twice */
+    SETTLE_REQUEUE      /* likewise: others may want it */
+};
 
 struct consume_options {
     uint32_t prefetch; /* unsettled deliveries at most, >= 1 */
@@ -110,8 +114,7 @@ struct transport_ops {
                         const struct consume_options *options);
     /* Ends a consumer; its unsettled deliveries stay with the owner, who settles them. */
     void (*cancel)(struct transport *transport, uint32_t consumer);
-    /* Settles; the turn's settlements leave together (finished prefix as one multiple). Stale tags are
-     * ignored. */
+    /* Settles; settlements leave together (finished prefix as one multiple). Stale tags are ignored. */
     void (*settle)(struct transport *transport, struct tag tag, enum settle how);
     /* Messages ready in a queue; and emptying it. Answered by `counted`: UMBEL_NOT_FOUND when there is no
      * such queue. */

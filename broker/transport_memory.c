@@ -310,7 +310,7 @@ static void settle(struct transport *transport, struct tag tag, enum settle how)
             if (at->queue)
                 memory_queue_dispatch(at->queue);
     memory_hub_unlock(mt->hub);
-    if (how == SETTLE_ACK)
+    if (how != SETTLE_REQUEUE)
         free(msg);
 }
 

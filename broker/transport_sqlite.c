@@ -138,7 +138,8 @@ static void settle(struct transport *transport, struct tag tag, enum settle how)
     struct sqlite_transport *st = (struct sqlite_transport *)transport;
     struct unsettled_slot slot;
     if (!st->port.closing && unsettled_take(&st->unsettled, tag, &slot))
-        ask_settling(st, how == SETTLE_ACK ? QUEUE_ACK : QUEUE_REQUEUE, slot.id, slot.size, slot.consumer);
+        ask_settling(st, how == SETTLE_REQUEUE ? QUEUE_REQUEUE : QUEUE_ACK, slot.id, slot.size,
+                     slot.consumer);
 }
 
 static void count(struct transport *transport, const char *queue, uint64_t token)

@@ -31,7 +31,7 @@ static void settle_tag(struct consumer *consumer, const struct request *req, enu
 
 void consumer_acknowledge_early(struct consumer *consumer, struct request *req)
 {
-    settle_tag(consumer, req, SETTLE_ACK);
+    settle_tag(consumer, req, SETTLE_ACK_AT_ONCE);
     req->settled = true;
 }
 

@@ -92,7 +92,11 @@ static void fake_cancel(struct transport *transport, uint32_t consumer)
 static void fake_settle(struct transport *transport, struct tag tag, enum settle how)
 {
     (void)transport;
-    note("%s %d;", how == SETTLE_ACK ? "ack" : "requeue", (int)tag.number);
+    note("%s %d;",
+         how == SETTLE_REQUEUE ? "requeue"
+         : how == SETTLE_ACK   ? "ack"
+                               : "ack at once",
+         (int)tag.number);
 }
 
 static void fake_store(struct backend *backend, const struct backend_store *store, uint64_t token)
@@ -366,7 +370,7 @@ Test(consumer, at_most_once_is_acknowledged_when_it_begins)
     struct message msg = message_make("id-1");
     msg.task = STR("math.once");
     deliver(&msg, 7, 1);
-    cr_assert(was("run id-1;ack 7;"));
+    cr_assert(was("run id-1;ack at once 7;"));
     finish(0, OUTCOME_DIED);
     cr_assert(was("store id-1 FAILURE;"), "and a death is told, not tried again");
     stored(UMBEL_OK);
