@@ -97,13 +97,13 @@ struct umbel_future {
     uint8_t orders;
 
     /* of the background thread */
+    uint64_t hash;   /* first: what follows is read several at once, and `orders` must not lie in that word */
     uint8_t watch;   /* enum future_watch */
     uint8_t flow;    /* which flow of the inbox it is in */
     bool announced;  /* is in the list of this turn */
     bool sent;       /* its message was given to the transport */
     bool progressed; /* since the watchers were called; under the lock */
     bool unwatch;    /* its task channel is to be unsubscribed this turn */
-    uint64_t hash;
     umbel_future *hash_next;
     umbel_future *turn_next;
     struct link link;
