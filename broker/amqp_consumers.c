@@ -112,10 +112,13 @@ static void tell_cancelled(struct amqp_consumer *consumer)
 {
     struct amqp_consumers *all = consumer->all;
     uint32_t number = consumer->number;
-    if (consumer->tags.open == 0 || !consumer->chan.number)
+    bool settled = consumer->tags.open == 0 && consumer->tags.settled_count == 0;
+    if (settled || !consumer->chan.number) {
         free_consumer(consumer);
-    else
+    } else {
         consumer->step = CONSUMER_SETTLING;
+        loop_mark(all->conn.options.loop, &all->hook); /* for what is settled and not told */
+    }
     all->owner_events->cancelled(all->owner, number);
 }
 

@@ -602,6 +602,26 @@ PROMISE(consumers_that_come_and_go_leave_no_memory_behind)
     leave(&s);
 }
 
+PROMISE(what_is_settled_just_before_a_cancel_does_not_come_again)
+{
+    struct scene s;
+    enter(&s, row);
+    uint32_t consumer = station_consume(&s.station, s.queue, 100);
+    station_fill(&s.station, s.queue, 10);
+    cr_assert(station_wait(&s.station, &s.station.arrived, 10));
+    for (size_t i = 0; i < 10; i++)
+        station_settle(&s.station, i, SETTLE_ACK);
+    s.station.transport->ops->cancel(s.station.transport, consumer);
+    cr_assert(station_wait(&s.station, &s.station.cancelled, 1));
+    station_consume(&s.station, s.queue, 100);
+    station_fill(&s.station, s.queue, 1); /* a barrier: what came again would come before it */
+    cr_assert(station_wait(&s.station, &s.station.arrived, 11));
+    cr_assert(!s.station.arrivals[10].msg.redelivered);
+    cr_assert_eq(s.station.arrived, 11);
+    station_settle(&s.station, 10, SETTLE_ACK);
+    leave(&s);
+}
+
 PROMISE(the_last_settling_ends_a_cancelled_consumer)
 {
     struct scene s;
