@@ -127,6 +127,7 @@ static inline struct rig *rig_new(void)
     pthread_cond_init(&engine->changed, NULL);
     cr_assert_eq(loop_init(&engine->loop), UMBEL_OK);
     outbox_init(&engine->outbox, &engine->loop, &engine->turn, &engine->inbox, client->options.buffer_bytes);
+    direct_init(&engine->direct, &engine->loop, &engine->turn, &engine->inbox);
     inbox_init(&engine->inbox, &engine->loop, &engine->waker, &engine->turn, &client->callbacks, NULL);
     outbox_attach(&engine->outbox, &rig->transport);
     inbox_attach(&engine->inbox, &rig->backend);
