@@ -76,6 +76,8 @@ struct engine_options {
 /* Opens both ends and starts the thread. UMBEL_OK, UMBEL_BAD_URL, UMBEL_SYSTEM, UMBEL_NO_MEMORY, with one
  * sentence in `why`; after a failure nothing is left to close. */
 int engine_open(struct engine *engine, const struct engine_options *options, struct buffer *why);
+/* The part of it that opens the connections; they come up by themselves. */
+int engine_open_ends(struct engine *engine, const struct engine_options *options, struct buffer *why);
 /* Ends the thread: what is unsent gets `grace` seconds, what is not done then answers UMBEL_CLOSED. True: the
  * thread is held up by the system's look-up of a name and ends by itself later, with a call of `release`;
  * until then the engine's memory must stay. */
