@@ -13,7 +13,8 @@
 
 #define RETRY_MS 1000
 #define LATE_MS 20       /* acknowledgements wait no longer */
-#define WAITING_SHARE 2u /* of the prefetch may wait */
+#define WAITING_SHARE 2u /* of the prefetch may wait, */
+#define WAITING_FROM 64u /* when it is as large as this */
 #define COST_EXTRA 256   /* what a delivery costs its owner besides the body, roughly */
 
 enum consumer_step {
@@ -301,12 +302,13 @@ static void tell_one(void *self, struct amqp_settlement settlement)
         amqp_codec_put_ack(out, consumer->chan.number, settlement.number, settlement.multiple);
 }
 
-/* Few deliveries at once: the broker sends the next only for one that is acknowledged. */
+/* Of few deliveries none waits: the broker sends the next only for one that is acknowledged. */
 static size_t may_wait(const struct amqp_consumer *consumer)
 {
-    return consumer->at_once || consumer->step == CONSUMER_SETTLING
-               ? 0
-               : consumer->options.prefetch / WAITING_SHARE;
+    bool many = consumer->options.prefetch >= WAITING_FROM;
+    return many && !consumer->at_once && consumer->step != CONSUMER_SETTLING
+               ? consumer->options.prefetch / WAITING_SHARE
+               : 0;
 }
 
 /* How many acknowledgements wait. */
