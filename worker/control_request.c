@@ -7,6 +7,7 @@
 #include "common/str.h"
 
 #define REGEX_MAX 200
+#define REGEX_DOUBLINGS 6
 #define CLOCK_MAX ((int64_t)1 << 53) /* more than any cluster sends in its life */
 
 /* ---- reading
@@ -128,9 +129,11 @@ bool control_glob(umbel_str pattern, umbel_str name)
 
 static bool is_tame(umbel_str pattern)
 {
+    size_t doublings = 0; /* regcomp copies what stands before each '+', also what has been copied before */
     for (size_t i = 0; i < pattern.size; i++) {
         char c = pattern.data[i];
-        if (c == '{' || c == '\0' ||
+        doublings += c == '+';
+        if (doublings > REGEX_DOUBLINGS || c == '{' || c == '\0' ||
             (c == '\\' && i + 1 < pattern.size && pattern.data[i + 1] >= '0' && pattern.data[i + 1] <= '9'))
             return false;
     }

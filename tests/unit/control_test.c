@@ -164,6 +164,8 @@ Test(control, a_pattern_made_to_take_for_ever_does_not, .timeout = 5)
     cr_assert_not(control_regex(STR("(a{1,900}){1,900}"), name));
     cr_assert_not(control_regex(STR("(a*)\\1\\1b"), name));
     cr_assert_not(control_regex(STR("(((((a*)*)*)*)*)*b"), name));
+    cr_assert_not(control_regex(STR("/++++++++++++++++++++++++++++(u|v).*@"), name),
+                  "each + doubles what regcomp keeps");
     cr_assert_not(control_regex(STR("("), name));
 }
 
