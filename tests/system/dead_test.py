@@ -238,6 +238,7 @@ class LettersOfEveryReason(Operator, OnCluster):
     def test_what_has_no_id_is_named_by_a_dash(self):
         self.worker("-c", "1")
         self.publish(b"[[1, 2], {}, {}]", task="math.add")
+        self.wait_rows(1)
         self.park("no.such")
         self.assertIn("-", self.wait_rows(2))
         self.assertRegex(self.done("show", "-"), r"umbel-reason +no-id\n")
