@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/uuid.h"
 #include "worker/local.h"
+#include "worker/nest_route.h"
 
 enum { STORED_MAX = 80 << 20 };
 
@@ -29,17 +30,11 @@ void direct_fini(struct direct *direct)
 
 /* ---- on the caller's thread ---- */
 
-static bool is_nested_queue(const char *queue)
-{
-    const size_t suffix = sizeof NESTED_QUEUE_SUFFIX - 1, size = strlen(queue);
-    return size >= suffix && strcmp(queue + size - suffix, NESTED_QUEUE_SUFFIX) == 0;
-}
-
 bool direct_takes(const struct direct *direct, const umbel_submit_options *options)
 {
     return direct->local && !options->id && !options->headers && !options->shadow && options->priority == 0 &&
            options->expires == 0 && options->countdown == 0 && options->ignore_result != UMBEL_ON &&
-           !(options->queue && is_nested_queue(options->queue));
+           !(options->queue && nest_is_nested(str_of(options->queue)));
 }
 
 umbel_future *direct_make(umbel_client *client, const char *task, umbel_function *function,
@@ -145,7 +140,6 @@ static bool give(struct direct *direct, umbel_future *future)
                         .soft_time_limit = own->soft_time_limit};
     future->sent = true;
     link_append(&direct->given, &own->given);
-    local_serve(direct->local, own->queue); /* what it calls, or its next run, comes that way */
     if (local_call(direct->local, &call))
         return true;
     link_remove(&own->given);
@@ -308,7 +302,6 @@ void direct_cancel_all(struct direct *direct, bool terminate)
 
 void direct_close(struct direct *direct)
 {
-    direct_shut(direct);
     take_submitted(direct);
     while (direct->waiting) {
         umbel_future *future = take_waiting(direct);

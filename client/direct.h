@@ -79,7 +79,8 @@ bool direct_quiet(struct direct *direct);
 void direct_cancel_all(struct direct *direct, bool terminate);
 /* Somebody was given its id. */
 void direct_told(struct direct *direct, umbel_future *future);
-/* What waits answers UMBEL_CLOSED; what was given is dropped or answered by the worker as it ends. */
+/* After direct_shut. What waits answers UMBEL_CLOSED; what was given is dropped or answered by the worker as
+ * it ends. */
 void direct_close(struct direct *direct);
 
 #endif

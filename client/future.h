@@ -87,10 +87,9 @@ struct umbel_future {
     umbel_str payload; /* the stored result map, or the `bare` value; malloc'd, in `direct`, or NULL */
     enum codec bare_codec;
     bool bare;
-    struct direct_call
-        *direct;             /* the call itself, where no message carries it (direct.h); behind the future */
-    char *why;               /* why it was not sent; malloc'd or NULL */
-    struct reading *reading; /* made by whoever reads the result first */
+    struct direct_call *direct; /* the call, where no message carries it (direct.h); behind the future */
+    char *why;                  /* why it was not sent; malloc'd or NULL */
+    struct reading *reading;    /* made by whoever reads the result first */
 
     const char *id, *name;    /* name: the task's, "" for a future from a bare id; in text_here or malloc'd */
     umbel_future *order_next; /* the inbox's orders; under its lock, as is `orders` */

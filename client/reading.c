@@ -11,6 +11,8 @@
 
 enum { SENTENCE = 1024, TITLE = 320 };
 
+static const umbel_value null;
+
 void reading_free(struct reading *reading)
 {
     if (!reading)
@@ -33,7 +35,6 @@ static const char *text_of(struct reading *reading, umbel_str text)
 /* The value alone, as the pool of our own gave it. */
 static int view_bare(const umbel_future *future, struct arena *arena, struct result_view *view)
 {
-    static const umbel_value null;
     umbel_value *value = NULL;
     int code = UMBEL_OK;
     if (future->payload.size)
@@ -175,7 +176,6 @@ const char *umbel_traceback(umbel_future *future)
 
 int reading_give(umbel_future *future, int code, const umbel_value *value, const umbel_take *take)
 {
-    static const umbel_value null;
     char title[TITLE], sentence[SENTENCE];
     if (!value)
         value = &null;

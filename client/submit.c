@@ -174,17 +174,17 @@ static umbel_future *submit_direct(umbel_client *client, const char *task, const
 static umbel_future *submit(umbel_client *client, const char *task, const struct record_call *call,
                             const umbel_submit_options *options)
 {
-    if (client_check(client) == UMBEL_OK && !record_check(task, options) && submit_is_direct(client, options))
+    int code = client_check(client);
+    const char *wrong = code == UMBEL_OK ? record_check(task, options) : NULL;
+    if (code == UMBEL_OK && !wrong && submit_is_direct(client, options))
         return submit_direct(client, task, call, options);
 
     umbel_future *future = new_future(client, task, options->id);
     if (!future)
         return NULL;
-    int code = client_check(client);
     if (code != UMBEL_OK)
         return unsent(client, future, options->queue, code,
                       code == client->broken ? client->broken_why : NULL);
-    const char *wrong = record_check(task, options);
     if (wrong)
         return unsent(client, future, options->queue, UMBEL_BAD_ARGUMENT, wrong);
     code = encode_and_put(client, future, call, options);
@@ -215,5 +215,7 @@ umbel_future *submit_function(umbel_client *client, umbel_function *function, co
                               umbel_arguments arguments, const umbel_submit_options *options)
 {
     struct record_call call = {.arguments = arguments, .function = function, .function_name = name};
-    return submit(client, TASK_FUNCTION_NAME, &call, options);
+    const char *wrong = record_check(TASK_FUNCTION_NAME, options);
+    return wrong ? submit_refused(client, TASK_FUNCTION_NAME, options, UMBEL_BAD_ARGUMENT, wrong)
+                 : submit_direct(client, TASK_FUNCTION_NAME, &call, options);
 }

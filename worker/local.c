@@ -435,7 +435,6 @@ bool local_call(struct local *local, const struct call *call)
 {
     if (local->stage != LOCAL_WORKS)
         return false;
-    if (local->nest)
-        local_serve(local, call->queue); /* what its task calls from a child goes there */
+    local_serve(local, call->queue); /* what it calls, or its next run, comes that way */
     return consumer_call(&local->consumer, call);
 }
