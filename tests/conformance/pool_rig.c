@@ -5,6 +5,9 @@
 #include "common/str.h"
 #include "pool_rig.h"
 
+/* Said once, here, for the tests of all files. */
+TestSuite(pool, .timeout = 30);
+
 static void check(struct rig *rig)
 {
     if (rig->until && rig->until(rig))
@@ -196,7 +199,7 @@ struct rig *rig_open(const char *name, const struct pool_options *options)
     return rig;
 }
 
-static bool is_stopped(struct rig *rig)
+bool rig_is_stopped(struct rig *rig)
 {
     return rig->stopped;
 }
@@ -205,7 +208,7 @@ void rig_close(struct rig *rig)
 {
     if (!rig->stopped) {
         rig->pool->ops->stop(rig->pool, 0);
-        cr_assert(rig_wait(rig, is_stopped, 5), "the pool did not stop");
+        cr_assert(rig_wait(rig, rig_is_stopped, 5), "the pool did not stop");
     }
     rig->pool->ops->free(rig->pool);
     uv_close((uv_handle_t *)&rig->clock, NULL);
@@ -312,10 +315,14 @@ void rig_run(struct rig *rig, struct rig_job *job, const char *name, const char 
     cr_assert(rig_wait_job(rig, job, 10), "%s did not end", name);
 }
 
-const struct rig_line *rig_line_of(const struct rig *rig, const char *text)
+bool rig_has_line(struct rig *rig)
 {
-    for (int i = 0; i < rig->line_count; i++)
-        if (strncmp(rig->lines[i].text, text, strlen(text)) == 0)
-            return &rig->lines[i];
-    return NULL;
+    return rig->line_count > 0;
+}
+
+void rig_assert_next_runs(struct rig *rig)
+{
+    struct rig_job job;
+    rig_run(rig, &job, "math.add", "[[2, 3], {}, {}]");
+    cr_assert_eq(job.kind, OUTCOME_SUCCESS);
 }

@@ -1,5 +1,5 @@
 /* pool_rig.h: a consumer for tests of pools: makes jobs, records what becomes of them, waits for conditions.
- */
+ * What pool.h promises is tested by one body per promise, over every pool that must keep it. */
 #ifndef TESTS_POOL_RIG_H
 #define TESTS_POOL_RIG_H
 
@@ -89,11 +89,39 @@ bool rig_wait_started(struct rig *rig, struct rig_job *job, double seconds);
 bool rig_wait_children(struct rig *rig, int count, double seconds);
 /* Gives one job, waits for it. */
 void rig_run(struct rig *rig, struct rig_job *job, const char *name, const char *body);
-/* First line that begins with `text`, or NULL. */
-const struct rig_line *rig_line_of(const struct rig *rig, const char *text);
+/* Conditions for rig_wait. */
+bool rig_has_line(struct rig *rig);
+bool rig_is_stopped(struct rig *rig);
+/* Asserts that the pool is whole: another job runs and succeeds. */
+void rig_assert_next_runs(struct rig *rig);
 
 extern const umbel_module_table rig_tasks;
 /* Shared memory in which task "mark" counts its runs; set before rig_open. */
 extern _Atomic int *pool_marks;
+
+/* ---- one body, run over the pools that the macro's name stands for ---- */
+
+#define OVER_ONE(name, kind)                                                                                 \
+    static void name##_holds(const char *pool);                                                              \
+    Test(pool, name##_##kind)                                                                                \
+    {                                                                                                        \
+        name##_holds(#kind);                                                                                 \
+    }
+
+/* Pools that run several jobs in each child. */
+#define OVER_CREW_CHILDREN(name)                                                                             \
+    OVER_ONE(name, threads) OVER_ONE(name, coroutines) static void name##_holds(const char *pool)
+
+/* Pools of child processes. */
+#define OVER_CHILDREN(name) OVER_ONE(name, prefork) OVER_CREW_CHILDREN(name)
+
+/* Pools that run several jobs in one process. */
+#define OVER_CREWS(name)                                                                                     \
+    OVER_ONE(name, local_threads) OVER_ONE(name, local_coroutines) OVER_CREW_CHILDREN(name)
+
+/* All that can run several jobs at once. */
+#define OVER_MANY(name) OVER_ONE(name, prefork) OVER_CREWS(name)
+
+#define OVER_ALL(name) OVER_ONE(name, solo) OVER_MANY(name)
 
 #endif
