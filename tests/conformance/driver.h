@@ -1,8 +1,8 @@
 /* driver.h: what the conformance tests share: a loop that is turned until a condition holds or a deadline
  * passes, and the rows (implementations) they run over.
  *
- * A condition is a counter reaching a number; the recorders in transport_test.c and backend_test.c count
- * every event. Nothing here sleeps, and a wait that ends by its deadline answers false. */
+ * A condition is a counter reaching a number; the recorders in station.c and vault.c count every event.
+ * Nothing here sleeps, and a wait that ends by its deadline answers false. */
 #ifndef TESTS_DRIVER_H
 #define TESTS_DRIVER_H
 

@@ -198,6 +198,13 @@ static int publish(struct station *station, const struct message *msg, double de
     return code;
 }
 
+int arrival_id(const struct arrival *arrival)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%.*s", (int)arrival->msg.id.size, arrival->msg.id.data);
+    return atoi(text);
+}
+
 void station_send(struct station *station, const struct message *msg, double delay, int flags, uint64_t token)
 {
     int code;
@@ -256,4 +263,13 @@ uint64_t station_count(struct station *station, const char *queue)
     cr_assert_eq(station->count.token, before + 77);
     cr_assert_eq(station->count.code, UMBEL_OK);
     return station->count.messages;
+}
+
+bool station_counts(struct station *station, const char *queue, uint64_t wanted)
+{
+    double end = clock_mono() + PATIENCE;
+    while (clock_mono() < end)
+        if (station_count(station, queue) == wanted)
+            return true;
+    return false;
 }

@@ -18,6 +18,9 @@ struct arrival {
     bool garbled;
 };
 
+/* Its id as a number, such as station_fill gives. */
+int arrival_id(const struct arrival *arrival);
+
 /* Answered to a delivery as it comes; ON_ARRIVAL_KEEP leaves it to the test. */
 enum on_arrival { ON_ARRIVAL_KEEP, ON_ARRIVAL_ACK };
 
@@ -59,6 +62,8 @@ uint32_t station_consume(struct station *station, const char *queue, uint32_t pr
 void station_settle(struct station *station, size_t arrival, enum settle how);
 /* Waits for the answer. */
 uint64_t station_count(struct station *station, const char *queue);
+/* Asks until the number is right, for acknowledgements travel beside counts; false: it never was. */
+bool station_counts(struct station *station, const char *queue, uint64_t wanted);
 bool station_wait(struct station *station, const size_t *counter, size_t wanted);
 
 #endif
