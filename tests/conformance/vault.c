@@ -195,6 +195,13 @@ umbel_str result_map(char out[512], const char *id, const char *state, int resul
     return (umbel_str){out, (size_t)size};
 }
 
+void assert_result_map(const char *found, const char *id, const char *state, int result)
+{
+    char map[512];
+    result_map(map, id, state, result);
+    cr_assert_str_eq(found, map);
+}
+
 void vault_put(struct vault *vault, const char *id, umbel_str payload, bool terminal, const char *reply,
                uint64_t token)
 {

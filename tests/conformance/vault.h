@@ -41,6 +41,8 @@ bool vault_wait(struct vault *vault, const size_t *counter, size_t wanted);
 
 /* A result map of Celery's in JSON, in `out`. */
 umbel_str result_map(char out[512], const char *id, const char *state, int result);
+/* Asserts that what was found is that map. */
+void assert_result_map(const char *found, const char *id, const char *state, int result);
 /* Does not wait. */
 void vault_put(struct vault *vault, const char *id, umbel_str payload, bool terminal, const char *reply,
                uint64_t token);
