@@ -44,7 +44,11 @@ bool consumer_call(struct consumer *consumer, const struct call *call);
 
 /* ---- for the files of the consumer */
 
+/* Something of it is to be found by others. `req->call` stays when memory is out: then it is still borrowed.
+ */
 void consumer_call_leaves(struct consumer *consumer, struct request *req);
+/* Its request is over, so it leaves at last. */
+void consumer_call_ended(struct consumer *consumer, struct request *req);
 /* True: it was answered. */
 bool consumer_call_answered(struct consumer *consumer, struct request *req, const struct verdict *verdict,
                             const struct outcome *outcome);

@@ -35,11 +35,14 @@ void consumer_acknowledge_early(struct consumer *consumer, struct request *req)
     req->settled = true;
 }
 
-/* A call that was stored or sent after it had left the pool: what stood behind it (has_room, must_wait) was
- * not told when the pool had room. */
-static bool makes_way(const struct consumer *consumer, const struct request *req)
+/* When it was stored or sent after it had left the pool, what stood behind it (has_room, must_wait) was not
+ * told when the pool had room. */
+static void end_call(struct consumer *consumer, struct request *req)
 {
-    return req->undelivered && req->state != REQUEST_RUNNING && consumer->phase == PHASE_WORKING;
+    if (req->state != REQUEST_RUNNING && consumer->phase == PHASE_WORKING)
+        loop_mark(consumer->options.loop, &consumer->pump_hook);
+    if (req->call)
+        consumer_call_ended(consumer, req);
 }
 
 /* The end of a request in this worker, and of its twins. */
@@ -55,8 +58,8 @@ static void settle(struct consumer *consumer, struct request *req, enum settle h
     consumer_run_over(consumer, req);
     if (req->marked && consumer->backend)
         consumer->backend->ops->end_mark(consumer->backend, req->msg.id);
-    if (makes_way(consumer, req))
-        loop_mark(consumer->options.loop, &consumer->pump_hook);
+    if (req->undelivered)
+        end_call(consumer, req);
     request_set_give(&consumer->requests, req);
     if (consumer->phase != PHASE_WORKING && consumer->requests.in_hand == 0)
         loop_mark(consumer->options.loop, &consumer->idle_hook);
@@ -69,6 +72,7 @@ void consumer_hand_back(struct consumer *consumer, struct request *req)
     consumer->counts.handed_back++;
     if (req->undelivered) {
         void *call = req->call;
+        req->call = NULL;
         settle(consumer, req, SETTLE_ACK);
         if (call)
             consumer->calls->dropped(consumer->calls_self, call);

@@ -69,18 +69,21 @@ bool consumer_call(struct consumer *consumer, const struct call *call)
     return true;
 }
 
-/* Its caller may go now, so it owns its bytes; what has been read of them stays where it was. */
+/* Its caller may go now, so it owns its bytes; what has been read of them stays where it was. Without the
+ * memory to own them it goes on borrowing, and the caller is told at its end (consumer_call_ended). */
 void consumer_call_leaves(struct consumer *consumer, struct request *req)
 {
     struct message own;
-    void *call = req->call;
-    if (!call)
+    if (!req->call || message_copy(&req->arena, &own, &req->msg) != UMBEL_OK)
         return;
+    req->msg = own;
+    consumer_call_ended(consumer, req);
+}
+
+void consumer_call_ended(struct consumer *consumer, struct request *req)
+{
+    void *call = req->call;
     req->call = NULL;
-    if (message_copy(&req->arena, &own, &req->msg) == UMBEL_OK)
-        req->msg = own;
-    else
-        req->msg.body = STR_NONE; /* a second run will say that it has no arguments */
     consumer->calls->leaves(consumer->calls_self, call);
 }
 

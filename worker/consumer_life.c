@@ -273,7 +273,8 @@ static void on_started(void *self, struct job *job, int pid)
         req->started_at = clock_now();
     if (request_tracks_start(&req->msg, job->def, &consumer->options.policy) && !job->reader) {
         consumer_call_leaves(consumer, req);
-        store_started(consumer, req);
+        if (!req->call)
+            store_started(consumer, req);
     }
     if (consumer->watched && !job->reader && !req->call)
         consumer->events->task(consumer->self, NEWS_STARTED, req, NULL, NULL);
@@ -291,7 +292,8 @@ static void on_progress(void *self, struct job *job, umbel_str value)
     struct request *req = job->owner;
     consumer_call_leaves(consumer, req);
     buffer_clear(&consumer->scratch);
-    if (!consumer->backend_up || request_ignores_result(&req->msg, job->def, &consumer->options.policy) ||
+    if (req->call || !consumer->backend_up ||
+        request_ignores_result(&req->msg, job->def, &consumer->options.policy) ||
         report_write_progress(&consumer->scratch, req, value) != UMBEL_OK)
         return;
     store_hint(consumer, req);

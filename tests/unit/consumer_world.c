@@ -7,7 +7,7 @@
 
 struct world world;
 
-static void note(const char *format, ...)
+void world_note(const char *format, ...)
 {
     size_t at = strlen(world.said);
     va_list list;
@@ -36,19 +36,20 @@ static int fake_publish(struct transport *transport, const struct message *msg, 
     (void)transport;
     if (msg->extra_count > world.headers_max || (delay > 0 && world.no_delays))
         return UMBEL_TOO_LARGE;
-    note("publish %.*s to %.*s%s%s", (int)msg->id.size, msg->id.data, (int)msg->queue.size, msg->queue.data,
-         flags & PUBLISH_CREATE_QUEUE ? " creating" : "", msg->republished ? " again" : "");
+    world_note("publish %.*s to %.*s%s%s", (int)msg->id.size, msg->id.data, (int)msg->queue.size,
+               msg->queue.data, flags & PUBLISH_CREATE_QUEUE ? " creating" : "",
+               msg->republished ? " again" : "");
     if (delay > 0)
-        note(" in %.0f", delay);
+        world_note(" in %.0f", delay);
     if (msg->retries)
-        note(" retry %d", (int)msg->retries);
+        world_note(" retry %d", (int)msg->retries);
     if (msg->deaths)
-        note(" deaths %d", (int)msg->deaths);
+        world_note(" deaths %d", (int)msg->deaths);
     const umbel_value *reason = message_extra(msg, "umbel-reason");
     umbel_str text = STR_NONE;
     if (reason && umbel_value_str(reason, &text) == UMBEL_OK)
-        note(" because %.*s", (int)text.size, text.data);
-    note(";");
+        world_note(" because %.*s", (int)text.size, text.data);
+    world_note(";");
     world.publish_token = token;
     return UMBEL_OK;
 }
@@ -63,17 +64,17 @@ static uint32_t fake_consume(struct transport *transport, const char *queue,
 static void fake_cancel(struct transport *transport, uint32_t consumer)
 {
     (void)transport;
-    note("cancel %u;", consumer);
+    world_note("cancel %u;", consumer);
 }
 
 static void fake_settle(struct transport *transport, struct tag tag, enum settle how)
 {
     (void)transport;
-    note("%s %d;",
-         how == SETTLE_REQUEUE ? "requeue"
-         : how == SETTLE_ACK   ? "ack"
-                               : "ack at once",
-         (int)tag.number);
+    world_note("%s %d;",
+               how == SETTLE_REQUEUE ? "requeue"
+               : how == SETTLE_ACK   ? "ack"
+                                     : "ack at once",
+               (int)tag.number);
 }
 
 static void fake_store(struct backend *backend, const struct backend_store *store, uint64_t token)
@@ -83,27 +84,34 @@ static void fake_store(struct backend *backend, const struct backend_store *stor
     umbel_str id = STR_NONE;
     cr_assert_eq(result_peek(store->payload, &state, &id), UMBEL_OK);
     cr_assert(str_equal(id, store->id));
-    note("store %.*s %s%s;", (int)id.size, id.data, result_state_name(state), store->terminal ? "" : " open");
+    world_note("store %.*s %s%s;", (int)id.size, id.data, result_state_name(state),
+               store->terminal ? "" : " open");
     world.store_token = token;
 }
 
 static void fake_begin(struct backend *backend, umbel_str id, uint64_t token)
 {
     (void)backend;
-    note("begin %.*s;", (int)id.size, id.data);
+    world_note("begin %.*s;", (int)id.size, id.data);
     world.begin_token = token;
 }
 
 static void fake_end_mark(struct backend *backend, umbel_str id)
 {
     (void)backend;
-    note("unmark %.*s;", (int)id.size, id.data);
+    world_note("unmark %.*s;", (int)id.size, id.data);
 }
 
 static uint32_t fake_slots(const struct pool *pool)
 {
     (void)pool;
     return 2;
+}
+
+static uint32_t fake_room(const struct pool *pool)
+{
+    (void)pool;
+    return world.room;
 }
 
 static int fake_dispatch(struct pool *pool, struct job *job)
@@ -113,15 +121,15 @@ static int fake_dispatch(struct pool *pool, struct job *job)
         return UMBEL_BUSY;
     world.room--;
     world.jobs[world.job_count++] = job;
-    note("run %.*s%s%s;", (int)job->msg->id.size, job->msg->id.data, job->alone ? " alone" : "",
-         job->reader ? " reader" : "");
+    world_note("run %.*s%s%s;", (int)job->msg->id.size, job->msg->id.data, job->alone ? " alone" : "",
+               job->reader ? " reader" : "");
     return UMBEL_OK;
 }
 
 static void fake_cancel_job(struct pool *pool, struct job *job, double kill_after)
 {
     (void)pool;
-    note("end %.*s in %.0f;", (int)job->msg->id.size, job->msg->id.data, kill_after);
+    world_note("end %.*s in %.0f;", (int)job->msg->id.size, job->msg->id.data, kill_after);
 }
 
 static bool fake_take_back(struct pool *pool, struct job *job)
@@ -139,6 +147,7 @@ static const struct backend_ops backend_ops = {
     .scheme = "fake", .store = fake_store, .begin = fake_begin, .end_mark = fake_end_mark};
 static const struct pool_ops pool_ops = {.name = "fake",
                                          .slots = fake_slots,
+                                         .room = fake_room,
                                          .dispatch = fake_dispatch,
                                          .take_back = fake_take_back,
                                          .cancel = fake_cancel_job};
@@ -175,7 +184,7 @@ static void on_task(void *self, enum task_news news, const struct request *req, 
     static const char *const words[] = {"received", "started", "succeeded", "failed",
                                         "retried",  "revoked", "superseded"};
     (void)self, (void)verdict, (void)outcome;
-    note("%s %.*s;", words[news], (int)req->msg.id.size, req->msg.id.data);
+    world_note("%s %.*s;", words[news], (int)req->msg.id.size, req->msg.id.data);
 }
 
 static const struct consumer_events events = {.transport_state = on_transport,

@@ -28,6 +28,8 @@ struct world {
 
 extern struct world world;
 
+/* Adds to what was asked for. */
+void world_note(const char *format, ...);
 /* Whether exactly this was asked for since the last time; prints what was if not, and forgets it. */
 bool world_was(const char *wanted);
 void world_forget(void);

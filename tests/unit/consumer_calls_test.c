@@ -1,0 +1,110 @@
+/* consumer_calls_test.c: calls of the worker's own program: whose texts they borrow until they are answered,
+ * dropped, or have left. */
+#include <string.h>
+#include "worker/calls.h"
+#include "consumer_world.h"
+
+static char call_id[8]; /* the caller's, as the other texts: not there any more once it has left */
+
+static void on_call_started(void *self, void *owner)
+{
+    (void)self, (void)owner;
+}
+
+static bool on_call_is_private(void *self, void *owner)
+{
+    (void)self, (void)owner;
+    return true;
+}
+
+static void on_call_answered(void *self, void *owner, enum codec codec, umbel_str value)
+{
+    (void)self, (void)owner, (void)codec;
+    world_note("answer %.*s;", (int)value.size, value.data);
+}
+
+static void on_call_leaves(void *self, void *owner)
+{
+    (void)self, (void)owner;
+    memset(call_id, '?', sizeof call_id);
+    world_note("leave;");
+}
+
+static void on_call_dropped(void *self, void *owner)
+{
+    (void)self, (void)owner;
+    world_note("drop;");
+}
+
+static void on_call_room(void *self)
+{
+    (void)self;
+    world_note("room;");
+}
+
+static const struct call_events call_events = {.started = on_call_started,
+                                               .is_private = on_call_is_private,
+                                               .answered = on_call_answered,
+                                               .leaves = on_call_leaves,
+                                               .dropped = on_call_dropped,
+                                               .room = on_call_room};
+
+static bool call_it(umbel_function *function)
+{
+    static const char body[4096];
+    struct call call = {.owner = call_id,
+                        .id = {call_id, 4},
+                        .task = STR("math.add"),
+                        .body = {body, sizeof body},
+                        .queue = STR("q"),
+                        .function = function};
+    consumer_take_calls(&world.consumer, &call_events, NULL);
+    memcpy(call_id, "id-1", 5);
+    return consumer_call(&world.consumer, &call);
+}
+
+/* For the one request there is: less than its body takes, but enough to write of an end. */
+static void leave_memory(size_t bytes)
+{
+    world.consumer.requests.all[0]->arena.limit = bytes;
+}
+
+Test(consumer, a_call_that_fails_leaves_before_its_end_is_stored)
+{
+    cr_assert(call_it(NULL));
+    world_finish(0, OUTCOME_FAILURE);
+    cr_assert(world_was("run id-1;leave;store id-1 FAILURE;"));
+    world_stored(UMBEL_OK);
+    cr_assert(world_was(""));
+}
+
+Test(consumer, a_call_that_there_is_no_memory_to_copy_leaves_when_its_end_is_stored)
+{
+    cr_assert(call_it(NULL));
+    leave_memory(2048);
+    consumer_pool_events.progress(&world.consumer, world.jobs[0], STR("1"));
+    cr_assert(world_was("run id-1;"), "nothing is said of it that its caller could not find");
+    world_finish(0, OUTCOME_FAILURE);
+    cr_assert(world_was("store id-1 FAILURE;"));
+    world_stored(UMBEL_OK);
+    cr_assert(world_was("leave;"));
+}
+
+Test(consumer, a_call_that_there_is_no_memory_to_copy_is_answered_when_it_succeeds)
+{
+    cr_assert(call_it(NULL));
+    leave_memory(2048);
+    consumer_pool_events.progress(&world.consumer, world.jobs[0], STR("1"));
+    world_finish(0, OUTCOME_SUCCESS);
+    cr_assert(world_was("run id-1;answer 5;"));
+}
+
+Test(consumer, a_call_that_there_is_no_memory_to_copy_is_dropped_as_any_other)
+{
+    world.takes_back = true;
+    cr_assert(call_it(NULL));
+    leave_memory(2048);
+    consumer_pool_events.progress(&world.consumer, world.jobs[0], STR("1"));
+    consumer_drain(&world.consumer);
+    cr_assert(world_was("run id-1;cancel 1;drop;"));
+}
