@@ -39,7 +39,7 @@ struct call_events {
 };
 
 void consumer_take_calls(struct consumer *consumer, const struct call_events *events, void *self);
-/* False: there is no room; `room` comes. It may end at once. */
+/* False: there is no room, or no memory; `room` comes. It may end at once. */
 bool consumer_call(struct consumer *consumer, const struct call *call);
 
 /* ---- for the files of the consumer */

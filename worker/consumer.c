@@ -186,6 +186,7 @@ void consumer_ask_again(struct consumer *consumer)
 void consumer_again(uv_timer_t *timer)
 {
     consumer_ask_again(timer->data);
+    consumer_room(timer->data);
 }
 
 /* The answer was no, or none: kept until the back end is up, or after a pause that grows while it is up and

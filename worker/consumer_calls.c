@@ -6,6 +6,8 @@
 #include "worker/consumer_path.h"
 #include "worker/task_function.h"
 
+#define MEMORY_MS 250 /* until memory that was out is asked for again */
+
 void consumer_take_calls(struct consumer *consumer, const struct call_events *events, void *self)
 {
     consumer->calls = events;
@@ -49,16 +51,24 @@ static bool has_room(const struct consumer *consumer)
            (!consumer->ready.first || consumer->requests.undelivered == 0);
 }
 
+/* Memory is out, and where nothing runs no end would say that there is room. */
+static bool ask_later(struct consumer *consumer)
+{
+    if (!uv_is_active((uv_handle_t *)&consumer->again_timer))
+        uv_timer_start(&consumer->again_timer, consumer_again, MEMORY_MS, 0);
+    return false;
+}
+
 bool consumer_call(struct consumer *consumer, const struct call *call)
 {
     if (!has_room(consumer))
         return false;
     struct request *req = request_set_take(&consumer->requests);
     if (!req)
-        return false;
+        return ask_later(consumer);
     if (!write_message(req, call)) {
         request_set_give(&consumer->requests, req);
-        return false;
+        return ask_later(consumer);
     }
     req->call = call->owner;
     req->undelivered = true;

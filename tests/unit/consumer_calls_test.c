@@ -4,6 +4,11 @@
 #include "worker/calls.h"
 #include "consumer_world.h"
 
+static void by_its_address(umbel_task *task)
+{
+    (void)task;
+}
+
 static char call_id[8]; /* the caller's, as the other texts: not there any more once it has left */
 
 static void on_call_started(void *self, void *owner)
@@ -107,4 +112,18 @@ Test(consumer, a_call_that_there_is_no_memory_to_copy_is_dropped_as_any_other)
     consumer_pool_events.progress(&world.consumer, world.jobs[0], STR("1"));
     consumer_drain(&world.consumer);
     cr_assert(world_was("run id-1;cancel 1;drop;"));
+}
+
+Test(consumer, a_call_that_there_was_no_memory_for_is_asked_for_again, .timeout = 20)
+{
+    cr_assert(call_it(by_its_address));
+    world_finish(0, OUTCOME_SUCCESS);
+    cr_assert(world_was("run id-1;answer 5;"));
+    leave_memory(1);
+    cr_assert(!call_it(by_its_address));
+    uv_run(&world.loop.uv, UV_RUN_ONCE);
+    cr_assert(world_was("room;"));
+    leave_memory(0);
+    cr_assert(call_it(by_its_address));
+    cr_assert(world_was("run id-1;"));
 }
