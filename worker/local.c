@@ -421,9 +421,10 @@ void local_serve(struct local *local, umbel_str queue)
 {
     if (str_equal(queue, str_of(local->last_queue)) || queue.size >= sizeof local->last_queue)
         return;
+    if (consumer_add_queue(&local->consumer, queue) != UMBEL_OK)
+        return; /* the next call to it tries again */
     memcpy(local->last_queue, queue.data, queue.size);
     local->last_queue[queue.size] = '\0';
-    consumer_add_queue(&local->consumer, queue);
 }
 
 bool local_takes_calls(const struct local *local)
