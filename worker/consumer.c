@@ -119,12 +119,15 @@ static void post(struct consumer *consumer, struct request *req)
     struct sending_context context = {consumer->options.worker_name, clock_now(), clock_mono()};
     request_set_leave(&consumer->requests, req);
     req->state = REQUEST_SENDING;
-    if (sending_write(req, &req->ending, &context) != UMBEL_OK) {
+    if (sending_write(req, &req->ending, &context) == UMBEL_OK) {
+        postbox_post(&consumer->postbox, &req->parcel);
+    } else if (req->undelivered) { /* no queue has it */
+        request_list_add(&consumer->waiting, req);
+        consumer_refused(consumer, UMBEL_NO_MEMORY, NULL);
+    } else {
         task_log_note(consumer->options.sink, UMBEL_ERROR, &req->msg, "handed back: out of memory");
         settle(consumer, req, SETTLE_REQUEUE);
-        return;
     }
-    postbox_post(&consumer->postbox, &req->parcel);
 }
 
 /* THE GUARANTEE. A delivery is acknowledged here and nowhere else, after everything that must outlive it is
@@ -176,6 +179,8 @@ void consumer_ask_again(struct consumer *consumer)
     for (struct request *req; (req = request_list_take(&list));) {
         if (req->state == REQUEST_STORING)
             consumer_store(consumer, req);
+        else if (req->state == REQUEST_SENDING)
+            post(consumer, req);
         else if (req->lost || consumer->phase != PHASE_WORKING)
             consumer_hand_back(consumer, req);
         else

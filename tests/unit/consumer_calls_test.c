@@ -54,18 +54,23 @@ static const struct call_events call_events = {.started = on_call_started,
                                                .dropped = on_call_dropped,
                                                .room = on_call_room};
 
-static bool call_it(umbel_function *function)
+static bool call_task(umbel_str task, umbel_function *function)
 {
     static const char body[4096];
     struct call call = {.owner = call_id,
                         .id = {call_id, 4},
-                        .task = STR("math.add"),
+                        .task = task,
                         .body = {body, sizeof body},
                         .queue = STR("q"),
                         .function = function};
     consumer_take_calls(&world.consumer, &call_events, NULL);
     memcpy(call_id, "id-1", 5);
     return consumer_call(&world.consumer, &call);
+}
+
+static bool call_it(umbel_function *function)
+{
+    return call_task(STR("math.add"), function);
 }
 
 /* For the one request there is: less than its body takes, but enough to write of an end. */
@@ -126,4 +131,18 @@ Test(consumer, a_call_that_there_was_no_memory_for_is_asked_for_again, .timeout 
     leave_memory(0);
     cr_assert(call_it(by_its_address));
     cr_assert(world_was("run id-1;"));
+}
+
+Test(consumer, a_call_whose_copy_there_is_no_memory_for_is_sent_when_there_is, .timeout = 20)
+{
+    cr_assert(call_task(STR("no.such"), NULL));
+    cr_assert(world_was("leave;store id-1 FAILURE;"));
+    leave_memory(1);
+    world_stored(UMBEL_OK);
+    cr_assert(world_was(""));
+    leave_memory(0);
+    uv_run(&world.loop.uv, UV_RUN_ONCE);
+    cr_assert(world_was("publish id-1 to q.dead creating because not-registered;room;"));
+    world_published(UMBEL_OK);
+    cr_assert_eq(consumer_in_hand(&world.consumer), 0);
 }
