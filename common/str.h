@@ -27,7 +27,7 @@ static inline bool str_take(umbel_str *from, size_t size, umbel_str *taken)
     if (from->size < size)
         return false;
     *taken = (umbel_str){from->data, size};
-    from->data += size;
+    from->data = size ? from->data + size : from->data; /* which may be NULL */
     from->size -= size;
     return true;
 }

@@ -34,4 +34,6 @@ Test(str, taking_never_goes_past_the_end)
     cr_assert(str_take(&payload, 2, &text));
     cr_assert(str_equal(text, STR("cd")));
     cr_assert(str_take(&payload, 0, &text));
+    payload = STR_NONE;
+    cr_assert(str_take(&payload, 0, &text) && !payload.data && !text.data);
 }
