@@ -178,6 +178,10 @@ static void run_job(struct child *child, const struct frame *frame)
     }
     collect_output(child);
     wire_done(&child->wire, child->number, &outcome, child->now);
+    if (child->wire.late) { /* which is not the next job's time */
+        child->wire.late = false;
+        child->now = clock_mono_ns();
+    }
     child->number = 0;
     if (child->now - child->wire.unannounced >= WIRE_ANNOUNCE_NS)
         wire_bell(&child->wire);

@@ -44,6 +44,7 @@ static void *reserve(struct child_wire *wire, size_t size)
 {
     void *room = ring_reserve(wire->page, size);
     while (!room) {
+        wire->late = true;
         wire_bell(wire);
         poll(NULL, 0, 1);
         room = ring_reserve(wire->page, size);
@@ -55,6 +56,7 @@ static void send_large(struct child_wire *wire, const struct frame_pieces *piece
 {
     struct frame_pieces marker = {.kind = FRAME_ELSEWHERE};
     struct buffer frame;
+    wire->late = true;
     frame_put(reserve(wire, frame_size(&marker)), &marker);
     ring_commit(wire->page, frame_size(&marker));
     buffer_init(&frame, FRAME_SIZE_MAX);

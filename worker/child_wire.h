@@ -14,6 +14,7 @@
 struct child_wire {
     struct child_page *page;
     uint64_t unannounced; /* when the oldest frame was written that no bell has told of; 0 = none */
+    bool late; /* a frame took its time: there was no room for it, or it was large. The child's to clear */
 };
 
 /* May wait for the parent to make room. Announces nothing. */

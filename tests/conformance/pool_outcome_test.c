@@ -164,3 +164,21 @@ OVER_ALL(a_reader_makes_protocol_2_of_protocol_1)
     arena_fini(&arena);
     rig_close(rig);
 }
+
+/* Four results fill the ring, and the child looks again a millisecond later. */
+Test(pool, waiting_for_room_in_the_ring_is_no_part_of_a_tasks_runtime)
+{
+    enum { COUNT = 256 };
+    struct rig *rig = rig_open("prefork", &(struct pool_options){.concurrency = 1});
+    static struct rig_job jobs[COUNT + 1];
+    rig_run(rig, &jobs[COUNT], "large", "[[15000], {}, {}]"); /* now it is known to be short */
+    for (int i = 0; i < COUNT; i++)
+        rig_make(rig, &jobs[i], "large", "[[15000], {}, {}]");
+    rig_feed(rig, jobs, COUNT);
+    cr_assert(rig_wait_finished(rig, COUNT + 1, 20));
+    int longer = 0; /* than a millisecond, which few microseconds of work are only on a busy machine */
+    for (int i = 0; i < COUNT; i++)
+        longer += jobs[i].runtime >= 0.001;
+    cr_assert_leq(longer, COUNT / 16);
+    rig_close(rig);
+}
