@@ -4,7 +4,8 @@
  * One nest per worker. It opens a transport and a backend of its own when the first task calls something, and
  * publishes, looks up and listens for all of them; an answer goes to the line that asked. What a task calls
  * that this worker could run itself goes to a nested queue (nest_route.h), once that is consumed. While the
- * broker is away calls are kept, a bounded number per line, and a line that sends more is not read.
+ * broker is away calls are kept, a bounded number of bounded size per line, and a line that sends more is not
+ * read.
  *
  * All on the loop's thread. What comes over a line is checked: whoever is on the other end runs other
  * people's code. */

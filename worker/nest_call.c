@@ -148,6 +148,7 @@ static bool keep(struct nest *nest, struct nest_call *call, umbel_str packed)
     *nest->kept_last = call;
     nest->kept_last = &call->later;
     call->guest->kept++;
+    call->guest->kept_bytes += packed.size;
     guest_pace(call->guest);
     return true;
 }
@@ -197,6 +198,7 @@ static bool try_again(struct nest *nest, struct nest_call *call)
         return false;
     if (guest) {
         guest->kept--;
+        guest->kept_bytes -= call->packed.size;
         guest_pace(guest);
     }
     free((char *)(uintptr_t)call->packed.data);
@@ -226,7 +228,7 @@ void nest_call_forget(struct nest_guest *guest)
 {
     while (guest->calls)
         leave_guest(guest->calls);
-    guest->kept = 0;
+    guest->kept = guest->kept_bytes = 0;
     loop_mark(guest->nest->loop, &guest->nest->pump);
 }
 

@@ -44,7 +44,8 @@ void guest_tell_reach(struct nest_guest *guest, enum parent_kind kind, const str
 
 void guest_pace(struct nest_guest *guest)
 {
-    bool pause = guest->kept > (guest->paused ? NEST_KEPT_MAX / 2 : NEST_KEPT_MAX);
+    size_t part = guest->paused ? 2 : 1;
+    bool pause = guest->kept > NEST_KEPT_MAX / part || guest->kept_bytes > NEST_KEPT_BYTES / part;
     if (pause == guest->paused || guest->down)
         return;
     guest->paused = pause;

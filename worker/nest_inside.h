@@ -16,8 +16,9 @@
 #include "worker/nest.h"
 #include "worker/nest_roster.h"
 
-/* A line with so many calls that wait for the broker is not read for a while. */
+/* A line with so many calls that wait for the broker, or so large ones, is not read for a while. */
 #define NEST_KEPT_MAX 256
+#define NEST_KEPT_BYTES ((size_t)16 << 20)
 
 /* How one of the two connections is, as the lines are told. */
 struct nest_reach {
@@ -62,7 +63,7 @@ struct nest_guest {
     bool greeted; /* it has spoken, so it is told how things are */
     bool listens; /* it is to be told when results are heard, by this token */
     uint64_t listen_token;
-    size_t kept; /* of its calls */
+    size_t kept, kept_bytes; /* of its calls */
     struct nest_call *calls;
     struct nest_question *questions;
     struct nest_tickets tickets;
