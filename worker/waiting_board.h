@@ -18,17 +18,27 @@ struct waiting_board {
     _Alignas(64) _Atomic uint64_t bits[WAITING_BOARD_SLOTS / 64];
 };
 
-/* False: as many as may wait do. */
+static inline uint32_t board_count(const struct waiting_board *board)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < WAITING_BOARD_SLOTS / 64; i++)
+        count += (uint32_t)__builtin_popcountll(atomic_load(&board->bits[i]));
+    return count;
+}
+
+/* False: as many as may wait do. Of those who enter at once and find too many, the last to step back sees
+ * that there is room after all, and tries again; that they all step back over and over comes to an end. */
 static inline bool board_enter(struct waiting_board *board, int slot)
 {
     uint64_t bit = (uint64_t)1 << (slot % 64);
-    uint32_t count = 0;
-    atomic_fetch_or(&board->bits[slot / 64], bit);
-    for (int i = 0; i < WAITING_BOARD_SLOTS / 64; i++)
-        count += (uint32_t)__builtin_popcountll(atomic_load(&board->bits[i]));
-    if (count <= atomic_load(&board->most))
-        return true;
-    atomic_fetch_and(&board->bits[slot / 64], ~bit);
+    for (int tries = 0; tries < 1000; tries++) {
+        atomic_fetch_or(&board->bits[slot / 64], bit);
+        if (board_count(board) <= atomic_load(&board->most))
+            return true;
+        atomic_fetch_and(&board->bits[slot / 64], ~bit);
+        if (board_count(board) >= atomic_load(&board->most))
+            return false;
+    }
     return false;
 }
 

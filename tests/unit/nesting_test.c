@@ -1,11 +1,14 @@
 /* nesting_test.c: where calls of tasks go, how much is asked for of them, what travels on the line. */
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "broker/parent_wire.h"
 #include "common/str.h"
 #include "worker/nest.h"
-#include <string.h>
 #include "worker/nest_roster.h"
 #include "worker/nest_route.h"
 #include "worker/nested_flow.h"
@@ -200,6 +203,54 @@ Test(waiting_board, one_bit_is_one_child_however_often_it_is_set)
     board_leave(&board, 700);
     board_leave(&board, 700);
     cr_assert(board_enter(&board, 4));
+}
+
+enum { RACES = 20000 };
+
+static struct waiting_board raced;
+static _Atomic int lined_up;
+
+/* Spinning, so that both go on in the same instant; giving way, in case there is but one processor. */
+static void line_up(int round)
+{
+    atomic_fetch_add(&lined_up, 1);
+    for (int spins = 0; atomic_load(&lined_up) < 2 * (round + 1); spins++)
+        if (spins > 10000)
+            sched_yield();
+}
+
+static void *enter_and_leave(void *arg)
+{
+    int slot = *(int *)arg;
+    bool *won = calloc(RACES, sizeof *won);
+    for (int i = 0; i < RACES; i++) {
+        line_up(2 * i);
+        won[i] = board_enter(&raced, slot);
+        line_up(2 * i + 1);
+        if (won[i])
+            board_leave(&raced, slot);
+    }
+    return won;
+}
+
+Test(waiting_board, of_two_who_enter_at_once_the_last_place_is_ones, .timeout = 60)
+{
+    pthread_t threads[2];
+    bool *won[2];
+    int slots[] = {3, 700};
+    atomic_store(&raced.most, 1);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, enter_and_leave, &slots[i]), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], (void **)&won[i]);
+    int none = 0, both = 0;
+    for (int i = 0; i < RACES; i++) {
+        none += !won[0][i] && !won[1][i];
+        both += won[0][i] && won[1][i];
+    }
+    cr_assert(none == 0 && both == 0, "none %d, both %d", none, both);
+    free(won[0]);
+    free(won[1]);
 }
 
 /* ---- the line ---- */
