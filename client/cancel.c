@@ -6,7 +6,20 @@
 
 #include "client/client.h"
 #include "client/future.h"
+#include "client/sentence.h"
+#include "client/words.h"
 #include "common/clock.h"
+
+static int explain(umbel_future *future, int code)
+{
+    char title[160], sentence[512];
+    if (code != UMBEL_BUSY)
+        return code;
+    future_title(future, title, sizeof title);
+    sentence_runs(sentence, sizeof sentence, title);
+    words_say(future, sentence);
+    return code;
+}
 
 static int cancel(umbel_future *future, bool pending_only)
 {
@@ -28,7 +41,7 @@ int umbel_cancel(umbel_future *future)
 
 int umbel_cancel_pending(umbel_future *future)
 {
-    return cancel(future, true);
+    return explain(future, cancel(future, true));
 }
 
 /* ---- all ---- */

@@ -84,6 +84,11 @@ void sentence_revoked(char *out, size_t size, const char *title, const char *mes
     snprintf(out, size, "task %s was revoked before it finished (%s)", title, text_or(message, "revoked"));
 }
 
+void sentence_runs(char *out, size_t size, const char *title)
+{
+    snprintf(out, size, "task %s was not taken back: it runs already; umbel_cancel stops it", title);
+}
+
 void sentence_ended(char *out, size_t size, const char *title, int code)
 {
     if (code == UMBEL_CANCELLED)

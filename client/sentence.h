@@ -1,4 +1,5 @@
-/* sentence.h: what the client says when something goes wrong: what happened, to which task, what to do. Pure. */
+/* sentence.h: what the client says when something goes wrong: what happened, to which task, what to do. Pure.
+ */
 #ifndef CLIENT_SENTENCE_H
 #define CLIENT_SENTENCE_H
 
@@ -12,6 +13,8 @@ void sentence_late(char *out, size_t size, const char *title, umbel_state state,
 /* The task failed or was revoked. */
 void sentence_failed(char *out, size_t size, const char *title, const char *type, const char *message);
 void sentence_revoked(char *out, size_t size, const char *title, const char *message);
+/* It was not taken back, because only what has not begun was to be. */
+void sentence_runs(char *out, size_t size, const char *title);
 /* It ended in another way: the client was closed, memory ran out. */
 void sentence_ended(char *out, size_t size, const char *title, int code);
 /* The result is there, and is something else than was asked for. */

@@ -21,7 +21,7 @@
     X(BACKEND_AWAY, 9, "the result backend cannot be reached")                                               \
     X(BACKEND_REFUSED, 10, "the result backend refused the command")                                         \
     X(ALREADY_DONE, 11, "a terminal state is already stored")                                                \
-    X(BUSY, 12, "the buffer is full")                                                                        \
+    X(BUSY, 12, "there is no room for it now, or it runs already")                                           \
     X(FORKED, 13, "this client belongs to the parent process; connect again after fork")                     \
     X(CLOSED, 14, "the client is closed")                                                                    \
     X(AUTH, 15, "the server refused the credentials")                                                        \

@@ -2,6 +2,7 @@
  */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <umbel/executor.h>
@@ -221,4 +222,23 @@ Test(executor, the_newest_results_are_kept_and_no_more, .timeout = 60)
 Test(executor, of_those_asked_for_when_they_are_done_no_more_are_kept, .timeout = 60)
 {
     the_newest_are_kept(true);
+}
+
+static void until_told(umbel_task *task)
+{
+    while (umbel_sleep(task, 10) == UMBEL_OK)
+        ;
+}
+
+Test(executor, what_runs_and_is_not_taken_back_says_so, .timeout = 60)
+{
+    umbel_client *client = umbel_connect("memory://?pool=threads&concurrency=1", NULL);
+    umbel_future *future = umbel_submit_call(client, until_told, UMBEL_ARGS());
+    while (!umbel_running(future))
+        usleep(1000);
+    cr_assert_eq(umbel_cancel_pending(future), UMBEL_BUSY);
+    cr_assert(strstr(umbel_error(future), "it runs already"), "%s", umbel_error(future));
+    cr_assert_eq(umbel_cancel(future), UMBEL_OK);
+    umbel_future_free(future);
+    umbel_close(client, 5);
 }
