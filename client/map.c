@@ -259,14 +259,23 @@ static int read_call(umbel_mapping *mapping, umbel_take take)
     return code;
 }
 
+static const char *why_no_more(const umbel_mapping *mapping, int code)
+{
+    if (code == UMBEL_BAD_TYPE)
+        return "umbel_starmap takes a list of lists: the arguments of each call";
+    if (code == UMBEL_BAD_ARGUMENT)
+        return mapping->source.spread ? "umbel_starmap takes a list: of the arguments of each call"
+                                      : "umbel_map takes a list: of the one argument of each call";
+    return umbel_strerror(code);
+}
+
 static int end_of_all(umbel_mapping *mapping)
 {
     int code = mapping->failed;
     mapping->failed = UMBEL_OK;
     if (code == UMBEL_OK)
         return UMBEL_EXHAUSTED;
-    say(mapping, code == UMBEL_BAD_TYPE ? "umbel_starmap takes a list of lists: the arguments of each call"
-                                        : umbel_strerror(code));
+    say(mapping, why_no_more(mapping, code));
     return code;
 }
 
@@ -373,6 +382,7 @@ static umbel_mapping *map(umbel_client *client, const char *task, struct source 
         return NULL;
     }
     mapping->source = source;
+    mapping->failed = source.over ? UMBEL_BAD_ARGUMENT : UMBEL_OK;
     if (!begin(mapping, client, task, options)) {
         umbel_map_free(mapping);
         return NULL;
@@ -394,16 +404,25 @@ static umbel_value *copy_of(const umbel_value *list)
     return copy;
 }
 
+/* What is no list has no elements to copy, and is told of by the first result. */
+static umbel_mapping *map_list(umbel_client *client, const char *task, const umbel_value *list, bool spread,
+                               const umbel_map_options *options)
+{
+    bool is_list = umbel_value_kind(list) == UMBEL_LIST;
+    struct source source = {.list = copy_of(is_list ? list : NULL), .spread = spread, .over = !is_list};
+    return map(client, task, source, options);
+}
+
 umbel_mapping *umbel_map_with(umbel_client *client, const char *task, const umbel_value *list,
                               const umbel_map_options *options)
 {
-    return map(client, task, (struct source){.list = copy_of(list)}, options);
+    return map_list(client, task, list, false, options);
 }
 
 umbel_mapping *umbel_starmap_with(umbel_client *client, const char *task, const umbel_value *list,
                                   const umbel_map_options *options)
 {
-    return map(client, task, (struct source){.list = copy_of(list), .spread = true}, options);
+    return map_list(client, task, list, true, options);
 }
 
 umbel_mapping *umbel_map_from_with(umbel_client *client, const char *task,

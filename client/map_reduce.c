@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <umbel/executor.h>
 #include "client/client.h"
+#include "client/submit.h"
 #include "common/clock.h"
 
 /* The first that failed or is not done; NULL: all are well. */
@@ -59,10 +60,21 @@ static umbel_future *run(umbel_client *client, const char *reduce, umbel_future 
     }
 }
 
+static umbel_future *refuse(umbel_client *client, const char *map, const umbel_submit_options *options)
+{
+    static const umbel_submit_options plain;
+    int code = client_check(client);
+    return submit_refused(
+        client, map, options ? options : &plain, code == UMBEL_OK ? UMBEL_BAD_ARGUMENT : code,
+        code == UMBEL_OK ? "umbel_map_reduce takes a list: of the one argument of each call" : NULL);
+}
+
 umbel_future *umbel_map_reduce_with(umbel_client *client, const char *map, const char *reduce,
                                     const umbel_value *list, double timeout,
                                     const umbel_submit_options *options)
 {
+    if (umbel_value_kind(list) != UMBEL_LIST)
+        return refuse(client, map, options);
     size_t count = umbel_value_count(list);
     umbel_future **futures = count ? calloc(count, sizeof *futures) : NULL;
     if (!futures)

@@ -85,7 +85,8 @@ typedef struct umbel_map_options {
 
 /* Calls the task once for each element, with it as the one argument; with umbel_starmap each element is the list of a
  * call's arguments. The list is copied. Arguments are taken when there is room for them (.ahead), so that reading paces
- * submitting. NULL only when memory is out; a client that cannot submit is told by the first result. */
+ * submitting. NULL only when memory is out; a client that cannot submit, or what is no list (UMBEL_BAD_ARGUMENT), is told
+ * by the first result. */
 UMBEL_API umbel_mapping *umbel_map_with(umbel_client *client, const char *task, const umbel_value *list,
                                         const umbel_map_options *options);
 UMBEL_API umbel_mapping *umbel_starmap_with(umbel_client *client, const char *task, const umbel_value *list,
@@ -108,7 +109,8 @@ UMBEL_API void umbel_map_free(umbel_mapping *mapping);
 /* Calls `map` once for each element of the list, then `reduce` with two neighbouring results at a time, level by level,
  * until one is left: `reduce` must be associative. Waits at most `timeout` seconds; inside a task use its client
  * (umbel_task_client). Answers the last future, which has the result or tells what went wrong first; not done when the
- * time ran out. Give it back with umbel_future_free. NULL when memory is out or the list is empty. */
+ * time ran out; with UMBEL_BAD_ARGUMENT one for what is no list. Give it back with umbel_future_free. NULL when memory is
+ * out or the list is empty. */
 UMBEL_API umbel_future *umbel_map_reduce_with(umbel_client *client, const char *map, const char *reduce,
                                               const umbel_value *list, double timeout,
                                               const umbel_submit_options *options);

@@ -242,3 +242,30 @@ Test(executor, what_runs_and_is_not_taken_back_says_so, .timeout = 60)
     umbel_future_free(future);
     umbel_close(client, 5);
 }
+
+static void refuses(umbel_mapping *mapping, const char *name)
+{
+    int64_t value;
+    cr_assert_eq(umbel_map_next(mapping, &value), UMBEL_BAD_ARGUMENT);
+    cr_assert(str_starts(str_of(umbel_map_error(mapping)), str_of(name)), "%s", umbel_map_error(mapping));
+    cr_assert_eq(umbel_map_next(mapping, &value), UMBEL_EXHAUSTED);
+    umbel_map_free(mapping);
+}
+
+Test(executor, what_is_no_list_cannot_be_mapped, .timeout = 60)
+{
+    umbel_client *client = umbel_connect("memory://?pool=solo", NULL);
+    umbel_value *map = umbel_map_new();
+    cr_assert_eq(umbel_add_int(map, "a", 1), UMBEL_OK);
+    refuses(umbel_map(client, "square", map, .function = square), "umbel_map takes a list");
+    refuses(umbel_map(client, "square", map, .chunk = 8), "umbel_map takes a list");
+    refuses(umbel_map(client, "square", umbel_value_find(map, "a")), "umbel_map takes a list");
+    refuses(umbel_map(client, "square", NULL, .unordered = true), "umbel_map takes a list");
+    refuses(umbel_starmap(client, "square", map), "umbel_starmap takes a list:");
+    umbel_future *future = umbel_map_reduce(client, "square", "square", map, 5);
+    cr_assert_eq(umbel_future_code(future), UMBEL_BAD_ARGUMENT);
+    cr_assert(strstr(umbel_error(future), "umbel_map_reduce takes a list"), "%s", umbel_error(future));
+    umbel_future_free(future);
+    umbel_value_free(map);
+    umbel_close(client, 5);
+}
