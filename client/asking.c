@@ -23,7 +23,7 @@ int umbel_exception(umbel_future *future, double timeout)
 int umbel_apply_take(umbel_client *client, const char *task, umbel_arguments arguments,
                      const umbel_submit_options *options, double timeout, umbel_take take)
 {
-    if (take.kind >= UMBEL_TAKE_TEXT) { /* what is borrowed from the future would go with it */
+    if (client && take.kind >= UMBEL_TAKE_TEXT) { /* what is borrowed from the future would go with it */
         client_say(client, "umbel_apply reads numbers and truth values; submit and get for texts and lists");
         return UMBEL_BAD_ARGUMENT;
     }

@@ -11,7 +11,7 @@ enum { HEIGHT_MAX = UMBEL_DEPTH_MAX - 2 };
 
 umbel_chunk *umbel_chunk_new(umbel_client *client, const char *task, umbel_serializer serializer)
 {
-    umbel_chunk *chunk = calloc(1, sizeof *chunk);
+    umbel_chunk *chunk = client ? calloc(1, sizeof *chunk) : NULL;
     char *name = strdup(task ? task : "");
     if (!chunk || !name) {
         free(chunk);
@@ -38,7 +38,7 @@ void umbel_chunk_free(umbel_chunk *chunk)
 
 size_t umbel_chunk_count(const umbel_chunk *chunk)
 {
-    return chunk->count;
+    return chunk ? chunk->count : 0;
 }
 
 void chunk_empty(struct umbel_chunk *chunk)
@@ -59,6 +59,8 @@ static bool too_deep(umbel_arguments arguments)
 
 int umbel_chunk_add(umbel_chunk *chunk, umbel_arguments arguments)
 {
+    if (!chunk)
+        return UMBEL_NO_MEMORY;
     struct buffer *calls = &chunk->calls;
     size_t before = buffer_length(calls);
     if (chunk->count == UINT32_MAX)

@@ -42,6 +42,8 @@ void client_say(umbel_client *client, const char *text)
 
 int client_check(umbel_client *client)
 {
+    if (!client)
+        return UMBEL_NO_MEMORY;
     if (!fork_mark_is_ours(&client->mark))
         return UMBEL_FORKED;
     if (client->broken != UMBEL_OK)
@@ -226,6 +228,8 @@ int umbel_close(umbel_client *client, double timeout)
 
 const char *umbel_client_error(umbel_client *client)
 {
+    if (!client)
+        return umbel_strerror(UMBEL_NO_MEMORY);
     if (!fork_mark_is_ours(&client->mark))
         return umbel_strerror(UMBEL_FORKED);
     pthread_mutex_lock(&client->lock);
@@ -236,12 +240,12 @@ const char *umbel_client_error(umbel_client *client)
 
 int umbel_client_fd(umbel_client *client)
 {
-    return client->callbacks.fd;
+    return client ? client->callbacks.fd : -1;
 }
 
 int umbel_client_dispatch(umbel_client *client)
 {
-    if (!fork_mark_is_ours(&client->mark))
+    if (!client || !fork_mark_is_ours(&client->mark))
         return 0;
     client_ref(client); /* what is called may close it */
     int ran = callbacks_dispatch(&client->callbacks);

@@ -39,7 +39,7 @@ struct umbel_client {
 
 void client_ref(umbel_client *client);
 void client_unref(umbel_client *client);
-/* UMBEL_OK, UMBEL_FORKED, UMBEL_CLOSED, or what is wrong with its URLs. */
+/* UMBEL_OK, UMBEL_FORKED, UMBEL_CLOSED, or what is wrong with its URLs; of NULL UMBEL_NO_MEMORY. */
 int client_check(umbel_client *client);
 /* Remembers what went wrong, for umbel_client_error. */
 void client_say(umbel_client *client, const char *text);

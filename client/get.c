@@ -12,7 +12,7 @@ enum { SENTENCE = 512, TITLE = 200 };
 umbel_future *umbel_future_from_id(umbel_client *client, const char *id)
 {
     umbel_str key = str_of(id ? id : "");
-    umbel_future *future = future_new(client, key, STR_NONE);
+    umbel_future *future = client ? future_new(client, key, STR_NONE) : NULL;
     if (!future)
         return NULL;
     int code = client_check(client);

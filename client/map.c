@@ -375,7 +375,7 @@ static bool begin(umbel_mapping *mapping, umbel_client *client, const char *task
 static umbel_mapping *map(umbel_client *client, const char *task, struct source source,
                           const umbel_map_options *options)
 {
-    umbel_mapping *mapping = calloc(1, sizeof *mapping);
+    umbel_mapping *mapping = client ? calloc(1, sizeof *mapping) : NULL;
     if (!mapping || (!source.next && !source.list)) {
         umbel_value_free(source.list);
         free(mapping);

@@ -76,7 +76,7 @@ umbel_future *umbel_map_reduce_with(umbel_client *client, const char *map, const
     if (umbel_value_kind(list) != UMBEL_LIST)
         return refuse(client, map, options);
     size_t count = umbel_value_count(list);
-    umbel_future **futures = count ? calloc(count, sizeof *futures) : NULL;
+    umbel_future **futures = client && count ? calloc(count, sizeof *futures) : NULL;
     if (!futures)
         return NULL;
     for (size_t i = 0; i < count; i++)

@@ -110,6 +110,8 @@ static void await_confirm(umbel_client *client, umbel_future *future, const umbe
 static umbel_future *new_future(umbel_client *client, const char *task, const char *id)
 {
     char fresh[UUID_SIZE];
+    if (!client)
+        return NULL;
     if (!id)
         uuid_make(fresh);
     return future_new(client, id ? str_of(id) : (umbel_str){fresh, UUID_SIZE - 1}, str_of(task));
@@ -205,6 +207,8 @@ umbel_future *umbel_submit_with(umbel_client *client, const char *task, umbel_ar
 
 umbel_future *umbel_submit_chunk_with(umbel_chunk *chunk, const umbel_submit_options *options)
 {
+    if (!chunk)
+        return NULL;
     umbel_future *future =
         submit(chunk->client, chunk->task, &(struct record_call){.chunk = chunk}, options ? options : &plain);
     chunk_empty(chunk);

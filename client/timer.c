@@ -23,6 +23,8 @@ static umbel_timer refuse(umbel_client *client, int code, const char *why)
 static umbel_timer enter(umbel_client *client, double when, int priority, void (*call)(void *arg), void *arg)
 {
     int code = client_check(client);
+    if (!client)
+        return 0;
     if (code != UMBEL_OK)
         return refuse(client, code, client->broken ? client->broken_why : umbel_strerror(code));
     if (isnan(when) || when > WHEN_MAX || !call)
@@ -62,11 +64,13 @@ umbel_timer umbel_enter_at(umbel_client *client, double when, int priority, void
 
 static bool is_usable(umbel_client *client)
 {
-    return fork_mark_is_ours(&client->mark) && client->opened;
+    return client && fork_mark_is_ours(&client->mark) && client->opened;
 }
 
 int umbel_timer_cancel(umbel_client *client, umbel_timer timer)
 {
+    if (!client)
+        return UMBEL_NO_MEMORY;
     if (!fork_mark_is_ours(&client->mark))
         return UMBEL_FORKED;
     return client->opened && timers_cancel(&client->engine.timers, timer) ? UMBEL_OK : UMBEL_NOT_FOUND;

@@ -385,6 +385,50 @@ Test(client_alone, a_future_that_memory_was_too_short_for_is_no_crash)
     umbel_future_free(NULL);
 }
 
+static void never_called(void *arg)
+{
+    (void)arg;
+}
+
+static void never_run(umbel_task *task)
+{
+    (void)task;
+}
+
+Test(client_alone, a_client_that_memory_was_too_short_for_is_no_crash)
+{
+    umbel_client *none = NULL;
+    umbel_value *list = umbel_list_new();
+    int64_t value;
+    cr_assert_eq(umbel_add_int(list, NULL, 1), UMBEL_OK);
+    cr_assert_null(umbel_submit(none, "add", UMBEL_ARGS(1, 2), .confirm = true));
+    cr_assert_null(umbel_submit_call(none, never_run, UMBEL_ARGS(1, 2)));
+    cr_assert_null(umbel_future_from_id(none, "an-id"));
+    cr_assert_null(umbel_map(none, "add", list));
+    cr_assert_null(umbel_map_reduce(none, "add", "add", list, 1));
+    cr_assert_null(umbel_map_reduce(none, "add", "add", NULL, 1));
+    cr_assert_eq(umbel_apply(none, "add", UMBEL_ARGS(1, 2), 1, &value), UMBEL_NO_MEMORY);
+    umbel_chunk *chunk = umbel_chunk_new(none, "add", UMBEL_SERIALIZER_DEFAULT);
+    cr_assert_null(chunk);
+    cr_assert_eq(umbel_chunk_add(chunk, UMBEL_ARGS(1, 2)), UMBEL_NO_MEMORY);
+    cr_assert_eq(umbel_chunk_count(chunk), 0);
+    cr_assert_null(umbel_submit_chunk(chunk));
+    cr_assert_eq(umbel_client_wait(none, 1), UMBEL_NO_MEMORY);
+    cr_assert_eq(umbel_flush(none, 1), UMBEL_NO_MEMORY);
+    cr_assert_eq(umbel_drain(none, 1), UMBEL_NO_MEMORY);
+    cr_assert_eq(umbel_shutdown(none, true, 1), UMBEL_NO_MEMORY);
+    cr_assert_eq(umbel_terminate(none, 1), UMBEL_NO_MEMORY);
+    cr_assert_eq(umbel_call_soon(none, never_called, NULL), 0);
+    cr_assert_eq(umbel_timer_cancel(none, 1), UMBEL_NO_MEMORY);
+    cr_assert_eq(umbel_timer_count(none), 0);
+    cr_assert_eq(umbel_timers_wait(none, 1), UMBEL_NO_MEMORY);
+    cr_assert_eq(umbel_client_fd(none), -1);
+    cr_assert_eq(umbel_client_dispatch(none), 0);
+    cr_assert_str_eq(umbel_client_error(none), umbel_strerror(UMBEL_NO_MEMORY));
+    cr_assert_eq(umbel_close(none, 1), UMBEL_OK);
+    umbel_value_free(list);
+}
+
 Test(client_alone, a_future_is_small)
 {
     cr_assert_leq(sizeof(umbel_future), 352);
