@@ -1,8 +1,6 @@
 /* json_skip.c: stepping over a value of JSON by its brackets and quotes alone. */
 #include "common/json.h"
 
-#include <string.h>
-
 #include "common/codec.h"
 #include "common/json_word.h"
 #include "common/str.h"
@@ -18,19 +16,17 @@ static const char *skip_space(const char *at, const char *end)
 /* Past the quote that closes the string whose opening quote is at `at`; NULL when there is none. */
 static const char *skip_text(const char *at, const char *end)
 {
-    uint64_t word;
-    for (at++; at < end; at++) {
-        for (; end - at >= (ptrdiff_t)sizeof word; at += sizeof word) {
-            memcpy(&word, at, sizeof word);
-            if (json_word_special(word))
-                break;
+    at++;
+    while (at < end) {
+        if (end - at >= JSON_WORD) {
+            uint64_t alarms = json_word_special(json_word(at));
+            at += alarms ? json_word_first(alarms) : JSON_WORD;
+            if (!alarms)
+                continue;
         }
-        if (at == end)
-            return NULL;
         if (*at == '"')
             return at + 1;
-        if (*at == '\\')
-            at++;
+        at += *at == '\\' ? 2 : 1;
     }
     return NULL;
 }

@@ -21,13 +21,11 @@ static inline bool is_special(uint8_t byte)
 static char *plain_end(char *p, bool *ascii)
 {
     for (;;) {
-        uint64_t word;
-        memcpy(&word, p, sizeof word);
-        if (!json_word_special(word)) {
-            p += sizeof word;
+        if (!json_word_special(json_word(p))) {
+            p += JSON_WORD;
             continue;
         }
-        for (char *end = p + sizeof word; p < end; p++) {
+        for (char *end = p + JSON_WORD; p < end; p++) {
             if (is_special((uint8_t)*p))
                 return p;
             if ((uint8_t)*p >= 0x80)

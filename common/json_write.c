@@ -71,12 +71,10 @@ static void write_escaped(struct buffer *out, uint32_t point)
 /* The first byte that cannot stand as it is. */
 static const uint8_t *plain_end(const uint8_t *p, const uint8_t *end)
 {
-    uint64_t word;
-    while (end - p >= (ptrdiff_t)sizeof word) {
-        memcpy(&word, p, sizeof word);
-        if (json_word_escaped(word))
-            break;
-        p += sizeof word;
+    for (; end - p >= JSON_WORD; p += JSON_WORD) {
+        uint64_t alarms = json_word_escaped(json_word(p));
+        if (alarms)
+            return p + json_word_first(alarms);
     }
     while (p < end && is_plain(*p))
         p++;

@@ -5,6 +5,7 @@
 #include "common/result.h"
 
 #include "common/clock.h"
+#include "common/result_usual.h"
 #include "common/str.h"
 #include "common/utf8.h"
 
@@ -74,7 +75,7 @@ static void write_run(enum codec codec, struct buffer *out, uint32_t index, cons
     codec_row(codec)->integer(out, parts->part);
 }
 
-int result_write(enum codec codec, struct buffer *out, const struct result_parts *parts)
+static void write_map(enum codec codec, struct buffer *out, const struct result_parts *parts)
 {
     bool has_group = parts->group.size > 0, has_parent = parts->parent_id.size > 0,
          has_run = parts->run.size > 0;
@@ -105,6 +106,12 @@ int result_write(enum codec codec, struct buffer *out, const struct result_parts
     if (has_run)
         write_run(codec, out, index, parts);
     codec_close_map(codec, out);
+}
+
+int result_write(enum codec codec, struct buffer *out, const struct result_parts *parts)
+{
+    if (!result_usual_write(codec, out, parts))
+        write_map(codec, out, parts);
     return out->failed ? UMBEL_NO_MEMORY : UMBEL_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/msgpack.h"
+#include "common/result_usual.h"
 #include "common/str.h"
 
 static enum result_state state_of(umbel_str name)
@@ -128,6 +129,10 @@ static bool peek_msgpack(umbel_str stored, struct peek *peek)
 int result_peek(umbel_str stored, enum result_state *state, umbel_str *id)
 {
     struct peek peek = {.whole = false};
+    if (result_usual_read(stored, &peek.value, id)) {
+        *state = RESULT_SUCCESS;
+        return UMBEL_OK;
+    }
     if (stored.size == 0)
         return UMBEL_BAD_MESSAGE;
     bool walked = codec_sniff(stored) == CODEC_JSON ? peek_json(stored, &peek) : peek_msgpack(stored, &peek);
@@ -172,16 +177,21 @@ static bool read_error(struct arena *arena, struct result_view *view)
     return read_message(arena, umbel_value_find(view->value, "exc_message"), &view->error_message);
 }
 
-/* The usual case, for which everything but the value is stepped over: a success, in JSON, as it is meant to
- * stand there. False: it has to be decoded as a whole. */
+static bool peek_success(umbel_str stored, struct peek *peek)
+{
+    *peek = (struct peek){.whole = true};
+    return codec_sniff(stored) == CODEC_JSON && peek_json(stored, peek) && !peek->in_parts &&
+           peek->value.data && peek->id.data && str_equal(peek->status, STR("SUCCESS")) && str_utf8(peek->id);
+}
+
+/* A success, in JSON, as it is meant to stand there: everything but the value is stepped over. False: it has
+ * to be decoded as a whole. */
 static bool read_success(struct arena *arena, umbel_str stored, struct result_view *view)
 {
-    struct peek peek = {.whole = true};
+    struct peek peek;
     umbel_value *value;
-    if (codec_sniff(stored) != CODEC_JSON || !peek_json(stored, &peek) || peek.in_parts || !peek.value.data ||
-        !peek.id.data || !str_equal(peek.status, STR("SUCCESS")) || !str_utf8(peek.id))
-        return false;
-    if (codec_row(CODEC_JSON)->decode(arena, peek.value, &value, NULL))
+    if ((!result_usual_read(stored, &peek.value, &peek.id) && !peek_success(stored, &peek)) ||
+        codec_row(CODEC_JSON)->decode(arena, peek.value, &value, NULL))
         return false;
     *view = (struct result_view){.state = RESULT_SUCCESS, .id = arena_str(arena, peek.id), .value = value};
     return view->id.data != NULL;

@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/result.h"
+#include "common/result_usual.h"
 #include "common/str.h"
 
 static struct arena arena;
@@ -55,6 +57,81 @@ Test(result, group_and_parent_are_written_only_when_set)
         "{\"status\": \"PROGRESS\", \"result\": {\"done\": 1}, \"traceback\": \"at \\\"line\\\" 1\\n\", "
         "\"children\": [], \"date_done\": null, \"group_id\": \"G\", \"parent_id\": \"P\", "
         "\"task_id\": \"T1\"}");
+}
+
+static const struct result_parts usual = {.id = STR("3f1c9a52-0c1e-4d8e-9d35-2f0b6a7c8e90"),
+                                          .state = RESULT_SUCCESS,
+                                          .value = STR("{\"a\": [1, \"}\"]}"),
+                                          .done_at = 1795252295.050829};
+
+Test(result, the_usual_one_is_written_from_a_pattern_as_celery_writes_it)
+{
+    cr_assert(result_usual_write(CODEC_JSON, &out, &usual));
+    cr_assert_str_eq(
+        text(),
+        "{\"status\": \"SUCCESS\", \"result\": {\"a\": [1, \"}\"]}, \"traceback\": null, \"children\": [], "
+        "\"date_done\": \"2026-11-21T09:11:35.050829\", "
+        "\"task_id\": \"3f1c9a52-0c1e-4d8e-9d35-2f0b6a7c8e90\"}");
+}
+
+Test(result, whatever_differs_from_the_usual_in_more_than_value_time_and_id_is_no_pattern)
+{
+    struct result_parts rows[] = {usual, usual, usual, usual, usual, usual, usual, usual};
+    rows[0].state = RESULT_FAILURE;
+    rows[1].traceback = STR("t");
+    rows[2].group = STR("g");
+    rows[3].parent_id = STR("p");
+    rows[4].run = STR("r");
+    rows[5].id = STR("short");
+    rows[6].id = STR("3f1c9a52-0c1e-4d8e-9d35-2f0b6a7c8e9\"");
+    rows[7].done_at = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        cr_assert(!result_usual_write(CODEC_JSON, &out, &rows[i]), "row %zu", i);
+    cr_assert(!result_usual_write(CODEC_MSGPACK, &out, &usual));
+    cr_assert_eq(buffer_length(&out), 0);
+}
+
+static const char *repr(const umbel_value *value)
+{
+    struct buffer written;
+    buffer_init(&written, 1 << 20);
+    value_repr(&written, value, 1 << 20);
+    const char *kept = arena_copy(&arena, buffer_head(&written), buffer_length(&written));
+    buffer_fini(&written);
+    return kept;
+}
+
+/* What decoding the whole map says of it. */
+static void assert_the_whole_says(umbel_str stored, umbel_str value, umbel_str id)
+{
+    umbel_value *map, *alone;
+    cr_assert_eq(codec_row(CODEC_JSON)->decode(&arena, stored, &map, NULL),
+                 codec_row(CODEC_JSON)->decode(&arena, value, &alone, NULL), "%.*s", (int)stored.size,
+                 stored.data);
+    if (codec_row(CODEC_JSON)->decode(&arena, stored, &map, NULL))
+        return;
+    cr_assert(str_equal(value_text(map, "status"), STR("SUCCESS")));
+    cr_assert(str_equal(value_text(map, "task_id"), id), "%.*s", (int)stored.size, stored.data);
+    cr_assert_str_eq(repr(umbel_value_find(map, "result")), repr(alone));
+}
+
+Test(result, the_pattern_is_never_seen_in_what_says_something_else)
+{
+    static const char others[] = "\"\\{}[],: 0n\x01\x80";
+    size_t seen = 0;
+    cr_assert_eq(result_write(CODEC_JSON, &out, &usual), UMBEL_OK);
+    for (size_t at = 0; at < buffer_length(&out); at++) {
+        for (size_t i = 0; i < sizeof others; i++) {
+            char *copy = arena_copy(&arena, buffer_head(&out), buffer_length(&out));
+            umbel_str stored = {copy, buffer_length(&out)}, value, id;
+            copy[at] = others[i];
+            if (!result_usual_read(stored, &value, &id))
+                continue;
+            seen++;
+            assert_the_whole_says(stored, value, id);
+        }
+    }
+    cr_assert_gt(seen, 100, "digits of the time and the id may differ, and spaces in a text");
 }
 
 Test(result, an_exception_gets_the_module_of_its_type)
