@@ -42,7 +42,7 @@ static const uint8_t *get(struct cursor *cursor, size_t size)
     return at;
 }
 
-static uint64_t get_number(struct cursor *cursor, size_t size)
+static inline uint64_t get_number(struct cursor *cursor, size_t size)
 {
     const uint8_t *at = get(cursor, size);
     uint64_t number = 0;

@@ -40,18 +40,30 @@ void message_init(struct message *msg)
     *msg = (struct message){.expiration_ms = -1, .group_index = -1, .ignore_result = -1};
 }
 
+static size_t fields_size(const struct message *msg)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
+        const umbel_str *text = message_field_of(msg, i);
+        size += text->data ? text->size + 1 : 0;
+    }
+    return size;
+}
+
+/* All into one piece of memory, each with a NUL behind it. */
 static bool copy_fields(struct arena *arena, struct message *to, const struct message *from)
 {
-    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
-        const umbel_str *text = message_field_of(from, i);
-        if (!text->data)
+    char *room = arena_alloc(arena, fields_size(from));
+    for (size_t i = 0; room && i < MESSAGE_FIELD_COUNT; i++) {
+        umbel_str text = *message_field_of(from, i);
+        if (!text.data)
             continue;
-        umbel_str copy = arena_str(arena, *text);
-        if (!copy.data)
-            return false;
-        *message_field(to, i) = copy;
+        memcpy(room, text.data, text.size);
+        room[text.size] = '\0';
+        *message_field(to, i) = (umbel_str){room, text.size};
+        room += text.size + 1;
     }
-    return true;
+    return room != NULL;
 }
 
 static bool copy_header(struct arena *arena, struct message_header *to, umbel_str name,

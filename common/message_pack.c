@@ -50,38 +50,33 @@ static void set_numbers(struct message *msg, const uint64_t numbers[NUMBER_COUNT
     msg->deaths = (int32_t)numbers[5];
 }
 
-static void defaults(uint64_t numbers[NUMBER_COUNT])
-{
-    struct message msg;
-    message_init(&msg);
-    numbers_of(&msg, numbers);
-}
+/* As message_init has them. */
+static const uint64_t absent[NUMBER_COUNT] = {[0] = UINT64_MAX, [2] = UINT64_MAX};
 
 /* ---- packing
  * ------------------------------------------------------------------------------------------------------ */
 
-static void pack_fixed(struct buffer *out, uint64_t number, size_t size)
+static uint8_t *pack_fixed(uint8_t *to, uint64_t number, size_t size)
 {
-    uint8_t *to = buffer_room(out, size);
-    if (!to)
-        return;
     for (size_t i = 0; i < size; i++)
-        to[i] = (uint8_t)(number >> (8 * i));
-    buffer_grew(out, size);
+        *to++ = (uint8_t)(number >> (8 * i));
+    return to;
 }
 
-static void pack_length(struct buffer *out, size_t length)
+static uint8_t *pack_text(uint8_t *to, umbel_str text)
 {
+    size_t length = text.size;
     for (; length >= 0x80; length >>= 7)
-        buffer_byte(out, (uint8_t)(length | 0x80));
-    buffer_byte(out, (uint8_t)length);
+        *to++ = (uint8_t)(length | 0x80);
+    *to++ = (uint8_t)length;
+    if (text.size)
+        memcpy(to, text.data, text.size);
+    return to + text.size;
 }
 
 static uint32_t present(const struct message *msg, const uint64_t numbers[NUMBER_COUNT])
 {
-    uint64_t absent[NUMBER_COUNT];
     uint32_t bits = 0;
-    defaults(absent);
     for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++)
         bits |= (uint32_t)(message_field_of(msg, i)->data != NULL) << i;
     for (size_t i = 0; i < NUMBER_COUNT; i++)
@@ -89,15 +84,42 @@ static uint32_t present(const struct message *msg, const uint64_t numbers[NUMBER
     return bits | (uint32_t)(msg->extra_count > 0) << EXTRA_BIT;
 }
 
-static void pack_head(struct buffer *out, const struct message *msg, uint32_t bits)
+static uint8_t *pack_head(uint8_t *to, const struct message *msg, uint32_t bits)
 {
     int flags = (msg->transient ? FLAG_TRANSIENT : 0) | (msg->redelivered ? FLAG_REDELIVERED : 0) |
                 (msg->republished ? FLAG_REPUBLISHED : 0);
-    buffer_byte(out, VERSION);
-    pack_fixed(out, bits, 4);
-    buffer_byte(out, (uint8_t)flags);
-    buffer_byte(out, msg->priority);
-    buffer_byte(out, (uint8_t)(msg->ignore_result + 1));
+    *to++ = VERSION;
+    to = pack_fixed(to, bits, 4);
+    *to++ = (uint8_t)flags;
+    *to++ = msg->priority;
+    *to++ = (uint8_t)(msg->ignore_result + 1);
+    return to;
+}
+
+/* How much everything but the extras can take. */
+static size_t most(const struct message *msg, uint32_t bits)
+{
+    enum { LENGTH_MAX = 10 };
+    size_t size = HEAD_SIZE + NUMBER_COUNT * 8;
+    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++)
+        size += bits >> i & 1 ? LENGTH_MAX + message_field_of(msg, i)->size : 0;
+    return size;
+}
+
+static void pack_fields(struct buffer *out, const struct message *msg, const uint64_t numbers[NUMBER_COUNT],
+                        uint32_t bits)
+{
+    uint8_t *start = buffer_room(out, most(msg, bits)), *to = start;
+    if (!to)
+        return;
+    to = pack_head(to, msg, bits);
+    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++)
+        if (bits >> i & 1)
+            to = pack_text(to, *message_field_of(msg, i));
+    for (size_t i = 0; i < NUMBER_COUNT; i++)
+        if (bits >> (NUMBER_BIT + i) & 1)
+            to = pack_fixed(to, numbers[i], 8);
+    buffer_grew(out, (size_t)(to - start));
 }
 
 static int pack_extra(struct buffer *out, const struct message *msg)
@@ -120,18 +142,7 @@ int message_pack(struct buffer *out, const struct message *msg)
     size_t length = buffer_length(out);
     int code = UMBEL_OK;
     numbers_of(msg, numbers);
-    uint32_t bits = present(msg, numbers);
-    pack_head(out, msg, bits);
-    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
-        if (bits >> i & 1) {
-            pack_length(out, message_field_of(msg, i)->size);
-            buffer_str(out, *message_field_of(msg, i));
-        }
-    }
-    for (size_t i = 0; i < NUMBER_COUNT; i++) {
-        if (bits >> (NUMBER_BIT + i) & 1)
-            pack_fixed(out, numbers[i], 8);
-    }
+    pack_fields(out, msg, numbers, present(msg, numbers));
     if (msg->extra_count)
         code = pack_extra(out, msg);
     if (out->failed)
@@ -204,7 +215,7 @@ static bool unpack_head(struct cursor *cursor, struct message *msg, uint32_t *bi
 static bool unpack_fields(struct cursor *cursor, struct message *msg, uint32_t bits)
 {
     uint64_t numbers[NUMBER_COUNT];
-    defaults(numbers);
+    memcpy(numbers, absent, sizeof numbers);
     for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
         if ((bits >> i & 1) && !unpack_text(cursor, message_field(msg, i)))
             return false;

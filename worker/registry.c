@@ -3,6 +3,7 @@
  * A module is data until its first task runs: everything in its table is checked here, once, so that a file
  * that is no module, or one built for another version, is one sentence at the start and not a crash in a
  * child. */
+#include <assert.h>
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,8 +12,14 @@
 
 #define NAME_MAX_BYTES 255
 
+/* Our copy: a module's may be older and shorter. */
+struct task_row {
+    umbel_task_def def;
+    size_t index;
+};
+
 struct registry {
-    umbel_task_def **tasks; /* our copies: a module's may be older and shorter */
+    struct task_row **tasks;
     size_t task_count;
     const umbel_child_hooks **hooks;
     size_t hook_count;
@@ -64,7 +71,7 @@ static size_t position(const struct registry *registry, umbel_str name)
     size_t low = 0, high = registry->task_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare(str_of(registry->tasks[middle]->name), name) < 0)
+        if (compare(str_of(registry->tasks[middle]->def.name), name) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -78,9 +85,9 @@ const umbel_task_def *registry_find(const struct registry *registry, umbel_str n
     if (name.size == 0)
         return NULL;
     at = position(registry, name);
-    if (at == registry->task_count || !str_equal(str_of(registry->tasks[at]->name), name))
+    if (at == registry->task_count || !str_equal(str_of(registry->tasks[at]->def.name), name))
         return NULL;
-    return registry->tasks[at];
+    return &registry->tasks[at]->def;
 }
 
 size_t registry_count(const struct registry *registry)
@@ -90,12 +97,15 @@ size_t registry_count(const struct registry *registry)
 
 const umbel_task_def *registry_at(const struct registry *registry, size_t index)
 {
-    return index < registry->task_count ? registry->tasks[index] : NULL;
+    return index < registry->task_count ? &registry->tasks[index]->def : NULL;
 }
 
 size_t registry_index(const struct registry *registry, const umbel_task_def *def)
 {
-    return position(registry, str_of(def->name));
+    const struct task_row *row = (const struct task_row *)def;
+    assert(row->index < registry->task_count && registry->tasks[row->index] == row);
+    (void)registry;
+    return row->index;
 }
 
 /* ---- adding ---- */
@@ -125,6 +135,16 @@ static int task_refuse(const umbel_task_def *def, const char *from, struct buffe
     return UMBEL_BAD_MODULE;
 }
 
+static void insert(struct registry *registry, struct task_row *row, size_t at)
+{
+    struct task_row **place = registry->tasks + at;
+    memmove(place + 1, place, (registry->task_count - at) * sizeof *place);
+    *place = row;
+    registry->task_count++;
+    for (; at < registry->task_count; at++)
+        registry->tasks[at]->index = at;
+}
+
 static int task_add(struct registry *registry, const umbel_task_def *def, const char *from,
                     struct buffer *why)
 {
@@ -132,22 +152,20 @@ static int task_add(struct registry *registry, const umbel_task_def *def, const 
     if (code)
         return code;
     size_t at = position(registry, str_of(def->name));
-    if (at < registry->task_count && strcmp(registry->tasks[at]->name, def->name) == 0) {
+    if (at < registry->task_count && strcmp(registry->tasks[at]->def.name, def->name) == 0) {
         buffer_format(why, "%s defines the task %s, which is already registered", from, def->name);
         return UMBEL_CONFLICT;
     }
-    umbel_task_def **tasks = grown(registry->tasks, registry->task_count, sizeof *tasks);
-    umbel_task_def *copy = calloc(1, sizeof *copy);
+    struct task_row **tasks = grown(registry->tasks, registry->task_count, sizeof *tasks);
+    struct task_row *row = calloc(1, sizeof *row);
     if (tasks)
         registry->tasks = tasks;
-    if (!tasks || !copy) {
-        free(copy);
+    if (!tasks || !row) {
+        free(row);
         return UMBEL_NO_MEMORY;
     }
-    memcpy(copy, def, def->size < sizeof *copy ? def->size : sizeof *copy);
-    memmove(tasks + at + 1, tasks + at, (registry->task_count - at) * sizeof *tasks);
-    tasks[at] = copy;
-    registry->task_count++;
+    memcpy(&row->def, def, def->size < sizeof row->def ? def->size : sizeof row->def);
+    insert(registry, row, at);
     return UMBEL_OK;
 }
 

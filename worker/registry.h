@@ -24,7 +24,7 @@ int registry_load(struct registry *registry, const char *path, struct buffer *wh
 const umbel_task_def *registry_find(const struct registry *registry, umbel_str name);
 size_t registry_count(const struct registry *registry);
 const umbel_task_def *registry_at(const struct registry *registry, size_t index); /* sorted by name */
-/* Where a row of registry_find stands in that order. */
+/* Where one that registry_find or registry_at gave stands in that order. */
 size_t registry_index(const struct registry *registry, const umbel_task_def *def);
 /* Runs the start hooks in order, stops at the first that fails; and the end hooks in reverse. */
 int registry_child_start(const struct registry *registry, void **user, char why[200]);
