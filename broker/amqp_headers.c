@@ -42,7 +42,7 @@ static const uint8_t *get(struct cursor *cursor, size_t size)
     return at;
 }
 
-static inline uint64_t get_number(struct cursor *cursor, size_t size)
+static uint64_t get_number(struct cursor *cursor, size_t size)
 {
     const uint8_t *at = get(cursor, size);
     uint64_t number = 0;
@@ -53,7 +53,8 @@ static inline uint64_t get_number(struct cursor *cursor, size_t size)
 
 static umbel_str get_text(struct cursor *cursor, size_t length_size)
 {
-    size_t size = (size_t)get_number(cursor, length_size);
+    const uint8_t *length = get(cursor, length_size);
+    size_t size = !length ? 0 : length_size == 1 ? *length : bytes_get32(length);
     const uint8_t *at = get(cursor, size);
     return at ? (umbel_str){(const char *)at, size} : STR_NONE;
 }

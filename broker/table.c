@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <umbel/error.h>
+#include "common/hash.h"
 
 enum { SIZE_FIRST = 16 };
 
@@ -21,16 +22,6 @@ void table_fini(struct table *table)
     table->size = table->count = 0;
 }
 
-static uint64_t hash_of(const struct table *table, umbel_str key)
-{
-    uint64_t hash = table->seed ^ 0xcbf29ce484222325u;
-    for (size_t i = 0; i < key.size; i++) {
-        hash = (hash ^ (uint8_t)key.data[i]) * 0x9e3779b97f4a7c15u;
-        hash ^= hash >> 29;
-    }
-    return hash;
-}
-
 static struct table_node **bucket_of(const struct table *table, uint64_t hash)
 {
     return &table->buckets[hash & (table->size - 1)];
@@ -40,7 +31,7 @@ struct table_node *table_find(const struct table *table, umbel_str key)
 {
     if (!table->size)
         return NULL;
-    uint64_t hash = hash_of(table, key);
+    uint64_t hash = hash_name(key, table->seed);
     struct table_node *node = *bucket_of(table, hash);
     while (node && !(node->hash == hash && str_equal(node->key, key)))
         node = node->next;
@@ -75,7 +66,7 @@ int table_add(struct table *table, struct table_node *node)
 {
     if (table->count >= table->size && grow(table) != UMBEL_OK && !table->size)
         return UMBEL_NO_MEMORY;
-    node->hash = hash_of(table, node->key);
+    node->hash = hash_name(node->key, table->seed);
     link_node(table, node);
     table->count++;
     return UMBEL_OK;

@@ -11,6 +11,7 @@
 #include "common/buffer.h"
 #include "common/cancel_note.h"
 #include "common/clock.h"
+#include "common/hash.h"
 
 enum { BATCH = 256, TOKEN_CHANNEL = 0 };
 
@@ -125,7 +126,7 @@ void inbox_turn(struct inbox *inbox)
 /* Flow 0 is for futures from a bare id, whose queue nobody knows. */
 static uint8_t flow_of(umbel_str queue)
 {
-    return (uint8_t)(1 + roster_hash(queue) % (INBOX_FLOWS - 1));
+    return (uint8_t)(1 + hash_name(queue, 0) % (INBOX_FLOWS - 1));
 }
 
 static void enter(struct inbox *inbox, umbel_future *future, uint8_t flow, uint64_t due_ms)

@@ -1,9 +1,11 @@
-/* roster.c: a chained hash table; links and hashes live in the futures. */
+/* roster.c: a chained hash table; links and hashes live in the futures. Ids are the caller's own: nobody
+ * gains from collisions, so there is no seed. */
 #include "client/roster.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include "client/future.h"
+#include "common/hash.h"
 
 enum { BUCKETS_FIRST = 256 };
 
@@ -18,22 +20,6 @@ void roster_fini(struct roster *roster)
 {
     free(roster->buckets);
     roster->buckets = NULL;
-}
-
-/* FNV-1a over eight bytes at a time, then the rest. Ids are the caller's own: nobody gains from collisions. */
-uint64_t roster_hash(umbel_str id)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    size_t i = 0;
-    for (; i + 8 <= id.size; i += 8) {
-        uint64_t word;
-        memcpy(&word, id.data + i, 8);
-        hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
-        hash ^= hash >> 29;
-    }
-    for (; i < id.size; i++)
-        hash = (hash ^ (uint8_t)id.data[i]) * 0x100000001b3u;
-    return hash ^ (hash >> 32);
 }
 
 static void grow(struct roster *roster)
@@ -59,7 +45,7 @@ void roster_add(struct roster *roster, umbel_future *future)
 {
     if (roster->count > roster->mask)
         grow(roster);
-    future->hash = roster_hash(str_of(future->id));
+    future->hash = hash_name(str_of(future->id), 0);
     umbel_future **bucket = &roster->buckets[future->hash & roster->mask];
     future->hash_next = *bucket;
     *bucket = future;
@@ -80,7 +66,7 @@ void roster_remove(struct roster *roster, umbel_future *future)
 
 umbel_future *roster_find(const struct roster *roster, umbel_str id, const umbel_future *after)
 {
-    uint64_t hash = roster_hash(id);
+    uint64_t hash = hash_name(id, 0);
     umbel_future *future = after ? after->hash_next : roster->buckets[hash & roster->mask];
     while (future && (future->hash != hash || !str_equal(str_of(future->id), id)))
         future = future->hash_next;

@@ -13,7 +13,6 @@ struct roster {
 /* UMBEL_OK or UMBEL_NO_MEMORY. */
 int roster_init(struct roster *roster);
 void roster_fini(struct roster *roster);
-uint64_t roster_hash(umbel_str id);
 /* Never fails: when memory for more buckets is out, chains grow longer. future->hash is set here. */
 void roster_add(struct roster *roster, umbel_future *future);
 void roster_remove(struct roster *roster, umbel_future *future);

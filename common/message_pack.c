@@ -18,7 +18,15 @@ enum { VERSION = 1, HEAD_SIZE = 8 };
 enum { NUMBER_COUNT = 6, NUMBER_BIT = MESSAGE_FIELD_COUNT, EXTRA_BIT = NUMBER_BIT + NUMBER_COUNT };
 enum { FLAG_TRANSIENT = 1, FLAG_REDELIVERED = 2, FLAG_REPUBLISHED = 4, FLAGS_ALL = 7 };
 
+enum { FIELD_BITS = (1 << MESSAGE_FIELD_COUNT) - 1, NUMBER_BITS = (1 << NUMBER_COUNT) - 1 };
+
 _Static_assert(EXTRA_BIT < 32, "the bits fit in four bytes");
+
+/* The lowest bit that is set, for loops over those that are: most messages have half of the fields. */
+static size_t first(uint32_t bits)
+{
+    return (size_t)__builtin_ctz(bits);
+}
 
 /* ---- numbers as bits; a default is not written
  * -------------------------------------------------------------------- */
@@ -101,8 +109,8 @@ static size_t most(const struct message *msg, uint32_t bits)
 {
     enum { LENGTH_MAX = 10 };
     size_t size = HEAD_SIZE + NUMBER_COUNT * 8;
-    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++)
-        size += bits >> i & 1 ? LENGTH_MAX + message_field_of(msg, i)->size : 0;
+    for (uint32_t left = bits & FIELD_BITS; left; left &= left - 1)
+        size += LENGTH_MAX + message_field_of(msg, first(left))->size;
     return size;
 }
 
@@ -113,12 +121,10 @@ static void pack_fields(struct buffer *out, const struct message *msg, const uin
     if (!to)
         return;
     to = pack_head(to, msg, bits);
-    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++)
-        if (bits >> i & 1)
-            to = pack_text(to, *message_field_of(msg, i));
-    for (size_t i = 0; i < NUMBER_COUNT; i++)
-        if (bits >> (NUMBER_BIT + i) & 1)
-            to = pack_fixed(to, numbers[i], 8);
+    for (uint32_t left = bits & FIELD_BITS; left; left &= left - 1)
+        to = pack_text(to, *message_field_of(msg, first(left)));
+    for (uint32_t left = bits >> NUMBER_BIT & NUMBER_BITS; left; left &= left - 1)
+        to = pack_fixed(to, numbers[first(left)], 8);
     buffer_grew(out, (size_t)(to - start));
 }
 
@@ -216,14 +222,12 @@ static bool unpack_fields(struct cursor *cursor, struct message *msg, uint32_t b
 {
     uint64_t numbers[NUMBER_COUNT];
     memcpy(numbers, absent, sizeof numbers);
-    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
-        if ((bits >> i & 1) && !unpack_text(cursor, message_field(msg, i)))
+    for (uint32_t left = bits & FIELD_BITS; left; left &= left - 1)
+        if (!unpack_text(cursor, message_field(msg, first(left))))
             return false;
-    }
-    for (size_t i = 0; i < NUMBER_COUNT; i++) {
-        if ((bits >> (NUMBER_BIT + i) & 1) && !unpack_fixed(cursor, &numbers[i], 8))
+    for (uint32_t left = bits >> NUMBER_BIT & NUMBER_BITS; left; left &= left - 1)
+        if (!unpack_fixed(cursor, &numbers[first(left)], 8))
             return false;
-    }
     set_numbers(msg, numbers);
     return true;
 }

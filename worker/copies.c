@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "worker/request_set.h"
+#include "common/hash.h"
 
 #define BITS (1u << 20) /* 16 for each id: of a hundred unknown ones at most three are taken for known */
 #define WORDS (BITS / 64)
@@ -54,7 +54,7 @@ void copies_add(struct copies *copies, umbel_str id)
         return;
     if (copies->count == COPIES_MAX)
         turn_old(copies);
-    uint64_t hash = request_set_hash(id);
+    uint64_t hash = hash_name(id, 0);
     set(copies->young, (uint32_t)hash);
     set(copies->young, (uint32_t)(hash >> 32));
     copies->count++;
@@ -69,6 +69,6 @@ bool copies_holds(const struct copies *copies, umbel_str id)
 {
     if (!copies_any(copies))
         return false;
-    uint64_t hash = request_set_hash(id);
+    uint64_t hash = hash_name(id, 0);
     return holds(copies->young, hash) || holds(copies->old, hash);
 }

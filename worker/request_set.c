@@ -3,6 +3,7 @@
 #include "worker/request_set.h"
 
 #include <stdlib.h>
+#include "common/hash.h"
 #include "common/str.h"
 
 #define PAYLOAD_MAX ((size_t)512 << 20)
@@ -159,17 +160,9 @@ void request_set_give(struct request_set *set, struct request *req)
 }
 
 /* ---- by id
- * ------------------------------------------------------------------------------------------------------ */
-
-/* FNV-1a with a final mix: ids are random or short, and a caller who chooses colliding ones only slows a
- * table that is never longer than the prefetch. */
-uint64_t request_set_hash(umbel_str id)
-{
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < id.size; i++)
-        hash = (hash ^ (uint8_t)id.data[i]) * 1099511628211u;
-    return hash ^ (hash >> 32);
-}
+ * ------------------------------------------------------------------------------------------------------
+ * Ids are random or short, and a caller who chooses colliding ones only slows a table that is never longer
+ * than the prefetch: no seed. */
 
 static struct request *find(const struct request_set *set, umbel_str id, uint64_t hash)
 {
@@ -184,14 +177,14 @@ static struct request *find(const struct request_set *set, umbel_str id, uint64_
 
 struct request *request_set_find(const struct request_set *set, umbel_str id)
 {
-    return id.size ? find(set, id, request_set_hash(id)) : NULL;
+    return id.size ? find(set, id, hash_name(id, 0)) : NULL;
 }
 
 void request_set_enter(struct request_set *set, struct request *req)
 {
     if (req->in_table || !req->msg.id.size)
         return;
-    req->hash = request_set_hash(req->msg.id);
+    req->hash = hash_name(req->msg.id, 0);
     if (find(set, req->msg.id, req->hash))
         return;
     table_put(set->table, set->table_size, req);

@@ -80,6 +80,5 @@ struct request *request_set_find(const struct request_set *set, umbel_str id);
 /* Makes it findable; when another one of its id is there already, that one stays. */
 void request_set_enter(struct request_set *set, struct request *req);
 void request_set_leave(struct request_set *set, struct request *req);
-uint64_t request_set_hash(umbel_str id);
 
 #endif
