@@ -17,7 +17,7 @@
 #include <time.h>
 #include <uv.h>
 
-enum { POOLS_MAX = 6, TURNS_MAX = 50 };
+enum { POOLS_MAX = 6, TURNS_MAX = 50, WARM = 1000 };
 
 static double now(void)
 {
@@ -128,14 +128,14 @@ int main(int argc, char **argv)
     setenv("UV_THREADPOOL_SIZE", "1", 0);
     pools = pools ? pools : 2;
     turns = turns < TURNS_MAX ? turns : TURNS_MAX;
-    umbel_future **futures = calloc(count, sizeof(umbel_future *));
+    umbel_future **futures = calloc(count > WARM ? count : WARM, sizeof(umbel_future *));
     for (size_t p = 0; p < pools; p++) {
         char url[80];
         snprintf(url, sizeof url, "memory://?pool=%s&concurrency=1", names[p]);
         clients[p] = umbel_connect(url, NULL);
-        measure_umbel(clients[p], futures, 1000, alone); /* warm */
+        measure_umbel(clients[p], futures, WARM, alone);
     }
-    measure_uv(1000, alone);
+    measure_uv(WARM, alone);
     for (size_t turn = 0; turn < turns; turn++) {
         rates[0][turn] = measure_uv(count, alone);
         printf("{\"turn\": %zu, \"uv_queue_work\": %.0f", turn, rates[0][turn]);
