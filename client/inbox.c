@@ -59,7 +59,7 @@ bool inbox_ready(const struct inbox *inbox)
 
 /* ---- what happens at the turn's end ---- */
 
-static void at_turn_end(struct inbox *inbox, umbel_future *future)
+void inbox_announce(struct inbox *inbox, umbel_future *future)
 {
     if (future->announced)
         return;
@@ -69,11 +69,6 @@ static void at_turn_end(struct inbox *inbox, umbel_future *future)
     *inbox->turn_last = future;
     inbox->turn_last = &future->turn_next;
     loop_mark(inbox->loop, inbox->turn);
-}
-
-void inbox_announce(struct inbox *inbox, umbel_future *future)
-{
-    at_turn_end(inbox, future);
 }
 
 static void unwatch(struct inbox *inbox, umbel_future *const *futures, size_t count)
@@ -161,7 +156,7 @@ void inbox_drop(struct inbox *inbox, umbel_future *future)
         return;
     if (future->watch != WATCH_CHANNEL) {
         future->unwatch = true;
-        at_turn_end(inbox, future);
+        inbox_announce(inbox, future);
         flow_left(&inbox->flows[future->flow]);
     }
     future->watch = WATCH_NONE;
@@ -184,6 +179,11 @@ static void note_flow(struct inbox *inbox, const umbel_future *future)
     flow->answered_ms = loop_now(inbox->loop);
 }
 
+static umbel_future *of_link(const struct link *link)
+{
+    return (umbel_future *)((uintptr_t)link - offsetof(umbel_future, link));
+}
+
 /* The task goes on: it is not answered yet. */
 static void part(struct inbox *inbox, umbel_future *future, umbel_str payload)
 {
@@ -199,6 +199,18 @@ static void answer(struct inbox *inbox, umbel_future *future, enum result_state 
         inbox_drop(inbox, future);
 }
 
+/* Results come in about the order of publishing, and what was published a hundred thousand calls ago is in no
+ * cache: the next but one is fetched, and the next one's place in the roster. */
+static void fetch_ahead(const struct inbox *inbox, const umbel_future *future)
+{
+    const struct link *end = &inbox->flows[future->flow].waiting, *next = future->link.next;
+    if (future->watch != WATCH_CHANNEL || next == end)
+        return;
+    roster_fetch(&inbox->roster, of_link(next));
+    if (next->next != end)
+        future_fetch(of_link(next->next));
+}
+
 void inbox_notice(struct inbox *inbox, umbel_str payload, bool listened)
 {
     enum result_state state;
@@ -210,6 +222,7 @@ void inbox_notice(struct inbox *inbox, umbel_str payload, bool listened)
     umbel_future *future = roster_find(&inbox->roster, id, NULL);
     while (future) {
         umbel_future *next = roster_find(&inbox->roster, id, future);
+        fetch_ahead(inbox, future);
         if (listened)
             note_flow(inbox, future);
         if (state == RESULT_PART)
@@ -218,11 +231,6 @@ void inbox_notice(struct inbox *inbox, umbel_str payload, bool listened)
             answer(inbox, future, state, payload);
         future = next;
     }
-}
-
-static umbel_future *of_link(struct link *link)
-{
-    return (umbel_future *)((char *)link - offsetof(umbel_future, link));
 }
 
 /* ---- looking for what did not come by itself ---- */

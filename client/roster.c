@@ -43,7 +43,7 @@ static void grow(struct roster *roster)
 
 void roster_add(struct roster *roster, umbel_future *future)
 {
-    if (roster->count > roster->mask)
+    if (roster->count > roster->mask / 4) /* what else is in the chain is in no cache either */
         grow(roster);
     future->hash = hash_name(str_of(future->id), 0);
     umbel_future **bucket = &roster->buckets[future->hash & roster->mask];
@@ -71,6 +71,11 @@ umbel_future *roster_find(const struct roster *roster, umbel_str id, const umbel
     while (future && (future->hash != hash || !str_equal(str_of(future->id), id)))
         future = future->hash_next;
     return future;
+}
+
+void roster_fetch(const struct roster *roster, const umbel_future *future)
+{
+    __builtin_prefetch(&roster->buckets[future->hash & roster->mask], 1);
 }
 
 umbel_future *roster_any(const struct roster *roster, size_t *from)

@@ -18,6 +18,8 @@ void roster_add(struct roster *roster, umbel_future *future);
 void roster_remove(struct roster *roster, umbel_future *future);
 /* The first with that id, or the next one after `after`; NULL. */
 umbel_future *roster_find(const struct roster *roster, umbel_str id, const umbel_future *after);
+/* It is looked for soon. */
+void roster_fetch(const struct roster *roster, const umbel_future *future);
 /* Any one, for emptying it; NULL when empty. `from` is where to look on, 0 at first. */
 umbel_future *roster_any(const struct roster *roster, size_t *from);
 
