@@ -1,6 +1,5 @@
-/* inbox.c: see inbox.h. The backend may be away at any time: it restores its subscriptions and says so, and
- * then everything is looked up, again when that had no answer; so nothing of the backend is waited for here.
- */
+/* inbox.c: see inbox.h. The backend may be away at any time: it restores its subscriptions and says so, then
+ * everything is looked up, again when that had no answer. So nothing of the backend is waited for here. */
 #include "client/inbox.h"
 
 #include <assert.h>
