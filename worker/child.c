@@ -283,8 +283,10 @@ void child_run(const struct child_birth *birth)
 {
     if (birth->page->plan.crew)
         child_crew_run(birth);
-    struct child child = {
-        .registry = birth->registry, .wire = {birth->page, 0}, .board = birth->board, .slot = birth->slot};
+    struct child child = {.registry = birth->registry,
+                          .wire = {.page = birth->page},
+                          .board = birth->board,
+                          .slot = birth->slot};
     child.lender = (struct task_lender){lend, take_back, &child};
     child.port = (struct task_port){.say = port_say,
                                     .progress = port_progress,
