@@ -28,6 +28,12 @@ static bool brought_by(const struct request *req, uint32_t consumer)
     return req->tag.consumer == consumer;
 }
 
+/* What is left to do for it has to outlive it. */
+static bool has_run(const struct request *req)
+{
+    return req->state == REQUEST_STORING || req->state == REQUEST_SENDING;
+}
+
 static size_t hand_back_list(struct consumer *consumer, struct request_list *list, choice *chosen,
                              uint32_t number)
 {
@@ -37,7 +43,7 @@ static size_t hand_back_list(struct consumer *consumer, struct request_list *lis
         return 0;
     request_list_init(list);
     for (struct request *req; (req = request_list_take(&old));) {
-        if (req->state != REQUEST_STORING && chosen(req, number)) {
+        if (!has_run(req) && chosen(req, number)) {
             consumer_hand_back(consumer, req);
             count++;
         } else {

@@ -146,3 +146,18 @@ Test(consumer, a_call_whose_copy_there_is_no_memory_for_is_sent_when_there_is, .
     world_published(UMBEL_OK);
     cr_assert_eq(consumer_in_hand(&world.consumer), 0);
 }
+
+Test(consumer, a_call_whose_copy_there_is_no_memory_for_is_sent_though_the_worker_stops, .timeout = 20)
+{
+    cr_assert(call_task(STR("no.such"), NULL));
+    cr_assert(world_was("leave;store id-1 FAILURE;"));
+    leave_memory(1);
+    world_stored(UMBEL_OK);
+    cr_assert_eq(consumer_drain(&world.consumer), 0);
+    cr_assert_eq(consumer_in_hand(&world.consumer), 1);
+    leave_memory(0);
+    uv_run(&world.loop.uv, UV_RUN_ONCE);
+    cr_assert(world_was("cancel 1;publish id-1 to q.dead creating because not-registered;"));
+    world_published(UMBEL_OK);
+    cr_assert_eq(consumer_in_hand(&world.consumer), 0);
+}
