@@ -19,9 +19,9 @@ enum { FIXED = sizeof BEFORE_VALUE BEFORE_DATE BEFORE_ID AFTER_ID - 1 + DATE + I
 /* Does it stand in JSON as it is? At least eight bytes long; the last are looked at twice. */
 static bool is_plain(umbel_str text)
 {
-    uint64_t alarms = json_word_special(json_word(text.data + text.size - JSON_WORD));
+    uint64_t alarms = json_word_escaped(json_word(text.data + text.size - JSON_WORD));
     for (size_t at = 0; at + JSON_WORD < text.size; at += JSON_WORD)
-        alarms |= json_word_special(json_word(text.data + at));
+        alarms |= json_word_escaped(json_word(text.data + at));
     return !alarms;
 }
 

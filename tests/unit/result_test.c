@@ -91,6 +91,25 @@ Test(result, whatever_differs_from_the_usual_in_more_than_value_time_and_id_is_n
     cr_assert_eq(buffer_length(&out), 0);
 }
 
+Test(result, whatever_an_id_is_made_of_the_pattern_says_what_the_map_does)
+{
+    for (int byte = 0; byte < 256; byte++) {
+        char id[36];
+        struct result_parts usually = usual, as_a_map = usual;
+        memcpy(id, usual.id.data, sizeof id);
+        id[byte % 36] = (char)byte;
+        usually.id = as_a_map.id = (umbel_str){id, sizeof id};
+        as_a_map.state = RESULT_CUSTOM; /* which no pattern is for */
+        as_a_map.custom = STR("SUCCESS");
+        buffer_clear(&out);
+        cr_assert_eq(result_write(CODEC_JSON, &out, &usually), UMBEL_OK);
+        const char *written = text();
+        buffer_clear(&out);
+        cr_assert_eq(result_write(CODEC_JSON, &out, &as_a_map), UMBEL_OK);
+        cr_assert_str_eq(written, text(), "byte %d", byte);
+    }
+}
+
 static const char *repr(const umbel_value *value)
 {
     struct buffer written;
