@@ -109,8 +109,8 @@ static size_t most(const struct message *msg, uint32_t bits)
 {
     enum { LENGTH_MAX = 10 };
     size_t size = HEAD_SIZE + NUMBER_COUNT * 8;
-    for (uint32_t left = bits & FIELD_BITS; left; left &= left - 1)
-        size += LENGTH_MAX + message_field_of(msg, first(left))->size;
+    for (uint32_t rest = bits & FIELD_BITS; rest; rest &= rest - 1)
+        size += LENGTH_MAX + message_field_of(msg, first(rest))->size;
     return size;
 }
 
@@ -121,10 +121,10 @@ static void pack_fields(struct buffer *out, const struct message *msg, const uin
     if (!to)
         return;
     to = pack_head(to, msg, bits);
-    for (uint32_t left = bits & FIELD_BITS; left; left &= left - 1)
-        to = pack_text(to, *message_field_of(msg, first(left)));
-    for (uint32_t left = bits >> NUMBER_BIT & NUMBER_BITS; left; left &= left - 1)
-        to = pack_fixed(to, numbers[first(left)], 8);
+    for (uint32_t rest = bits & FIELD_BITS; rest; rest &= rest - 1)
+        to = pack_text(to, *message_field_of(msg, first(rest)));
+    for (uint32_t rest = bits >> NUMBER_BIT & NUMBER_BITS; rest; rest &= rest - 1)
+        to = pack_fixed(to, numbers[first(rest)], 8);
     buffer_grew(out, (size_t)(to - start));
 }
 
@@ -222,11 +222,11 @@ static bool unpack_fields(struct cursor *cursor, struct message *msg, uint32_t b
 {
     uint64_t numbers[NUMBER_COUNT];
     memcpy(numbers, absent, sizeof numbers);
-    for (uint32_t left = bits & FIELD_BITS; left; left &= left - 1)
-        if (!unpack_text(cursor, message_field(msg, first(left))))
+    for (uint32_t rest = bits & FIELD_BITS; rest; rest &= rest - 1)
+        if (!unpack_text(cursor, message_field(msg, first(rest))))
             return false;
-    for (uint32_t left = bits >> NUMBER_BIT & NUMBER_BITS; left; left &= left - 1)
-        if (!unpack_fixed(cursor, &numbers[first(left)], 8))
+    for (uint32_t rest = bits >> NUMBER_BIT & NUMBER_BITS; rest; rest &= rest - 1)
+        if (!unpack_fixed(cursor, &numbers[first(rest)], 8))
             return false;
     set_numbers(msg, numbers);
     return true;
