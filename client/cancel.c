@@ -39,6 +39,11 @@ int umbel_cancel(umbel_future *future)
     return cancel(future, false);
 }
 
+int future_take_back(umbel_future *future)
+{
+    return cancel(future, true);
+}
+
 int umbel_cancel_pending(umbel_future *future)
 {
     return explain(future, cancel(future, true));

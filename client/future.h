@@ -158,6 +158,8 @@ bool future_returned(umbel_future *future, enum codec codec, umbel_str value);
 /* Its caller does not want it any more. Any thread. UMBEL_OK: it is done, an order must follow;
  * UMBEL_ALREADY_DONE; UMBEL_BUSY: it runs, and `pending_only`. */
 int future_cancelled(umbel_future *future, bool pending_only);
+/* umbel_cancel_pending of what nobody will ask about: nothing is said. (cancel.c) */
+int future_take_back(umbel_future *future);
 /* The client closes: whatever is not done answers `code`. */
 bool future_closed(umbel_future *future);
 /* Wakes whoever waits for what has happened, and hands to the caller, in order, its callbacks when it is

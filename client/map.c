@@ -314,7 +314,7 @@ static void free_entries(umbel_mapping *mapping)
     for (struct entry *entry = mapping->first; entry; entry = entry->next) {
         if (mapping->options.unordered)
             waiter_gather_drop(&entry->node);
-        umbel_cancel_pending(entry->future);
+        future_take_back(entry->future);
     }
     while (mapping->first) {
         struct entry *entry = mapping->first;

@@ -2,6 +2,7 @@
  */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -240,6 +241,47 @@ Test(executor, what_runs_and_is_not_taken_back_says_so, .timeout = 60)
     cr_assert(strstr(umbel_error(future), "it runs already"), "%s", umbel_error(future));
     cr_assert_eq(umbel_cancel(future), UMBEL_OK);
     umbel_future_free(future);
+    umbel_close(client, 5);
+}
+
+static atomic_int patience; /* 1: it runs, 2: it may end */
+
+static void until_let(umbel_task *task)
+{
+    atomic_store(&patience, 1);
+    while (atomic_load(&patience) < 2 && umbel_sleep(task, 0.001) == UMBEL_OK)
+        ;
+}
+
+Test(executor, what_was_said_while_it_ran_is_forgotten_when_it_has_succeeded, .timeout = 60)
+{
+    umbel_client *client = umbel_connect("memory://?pool=threads&concurrency=1", NULL);
+    umbel_future *future = umbel_submit_call(client, until_let, UMBEL_ARGS());
+    while (!umbel_running(future))
+        usleep(1000);
+    cr_assert_eq(umbel_cancel_pending(future), UMBEL_BUSY);
+    atomic_store(&patience, 2);
+    cr_assert_eq(umbel_get(future, 30, (void *)NULL), UMBEL_OK);
+    cr_assert_str_eq(umbel_error(future), "");
+    umbel_future_free(future);
+    umbel_close(client, 5);
+}
+
+Test(executor, a_mapping_that_is_freed_says_nothing_over_what_was_said, .timeout = 60)
+{
+    umbel_client *client = umbel_connect("memory://?pool=threads&concurrency=1", NULL);
+    umbel_value *list = umbel_list_new();
+    cr_assert_eq(umbel_add_int(list, NULL, 1), UMBEL_OK);
+    umbel_mapping *mapping = umbel_map(client, "until_let", list, .function = until_let);
+    while (atomic_load(&patience) < 1)
+        usleep(1000);
+    umbel_future *late = umbel_submit_call(client, square, UMBEL_ARGS(3));
+    cr_assert_eq(umbel_get(late, 0.1, (void *)NULL), UMBEL_TIMEOUT);
+    umbel_map_free(mapping);
+    cr_assert_str_neq(umbel_error(late), "");
+    atomic_store(&patience, 2);
+    umbel_future_free(late);
+    umbel_value_free(list);
     umbel_close(client, 5);
 }
 
