@@ -116,6 +116,7 @@ int umbel_get_take(umbel_future *future, double timeout, umbel_take take)
 {
     if (!future)
         return UMBEL_NO_MEMORY;
+    words_forget(future);
     int code = wait_until_finished(future, timeout);
     if (code == UMBEL_OK)
         code = atomic_load(&future->code);

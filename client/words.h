@@ -9,7 +9,8 @@ void words_say(const void *about, const char *text);
 /* What was last said to this thread, if it was about `about`, else "". */
 const char *words_about(const void *about);
 
-/* `about` is about to go: its address may come back as something else. */
+/* What was said about `about` is over, or `about` is about to go: its address may come back as something
+ * else. */
 void words_forget(const void *about);
 
 #endif

@@ -127,7 +127,8 @@ UMBEL_API umbel_state umbel_future_state(umbel_future *future); /* how far it is
 UMBEL_API int umbel_future_code(umbel_future *future); /* what went wrong; UMBEL_OK while nothing failed */
 UMBEL_API const char *umbel_future_id(umbel_future *future); /* the task's id; borrowed from the future */
 /* What went wrong, in one sentence: what happened, to which task, what to do. "" while nothing failed. Borrowed from the
- * future; what umbel_get just answered on this thread (a timeout, a result that does not fit) only until its next call. */
+ * future; what umbel_get or umbel_cancel_pending just answered on this thread (a timeout, a result that does not fit, a
+ * task that runs already) only until their next call. */
 UMBEL_API const char *umbel_error(umbel_future *future);
 UMBEL_API const char *umbel_error_type(umbel_future *future);    /* its exception's type: "ValueError"; NULL when it did not fail */
 UMBEL_API const char *umbel_error_message(umbel_future *future); /* its exception's first argument as text; NULL likewise */
