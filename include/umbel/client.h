@@ -78,8 +78,8 @@ UMBEL_BEGIN
 /* ---- client --------------------------------------------------------------------------------------------------- */
 
 /* Opens a client. Returns at once and connects in the background; NULL only when memory is out: every call on clients takes
- * that too, and answers UMBEL_NO_MEMORY, or NULL. With URLs that cannot be used, every call answers UMBEL_BAD_URL and
- * umbel_client_error says what is wrong with which. */
+ * that too, and answers UMBEL_NO_MEMORY, or where it answers no code NULL, 0 or -1; umbel_close has nothing to do then. With
+ * URLs that cannot be used, every call answers UMBEL_BAD_URL and umbel_client_error says what is wrong with which. */
 UMBEL_API umbel_client *umbel_connect(const char *broker, const char *backend);
 UMBEL_API umbel_client *umbel_connect_with(const umbel_client_options *options);
 /* Waits until broker and backend are reached. UMBEL_OK, UMBEL_TIMEOUT, UMBEL_AUTH, UMBEL_TLS, UMBEL_BAD_URL ... */
