@@ -49,6 +49,8 @@ bool consumer_call(struct consumer *consumer, const struct call *call);
 void consumer_call_leaves(struct consumer *consumer, struct request *req);
 /* Its request is over, so it leaves at last. */
 void consumer_call_ended(struct consumer *consumer, struct request *req);
+/* The consumer ends, and cannot do more for those it still has: they leave too. */
+void consumer_calls_end(struct consumer *consumer);
 /* True: it was answered. */
 bool consumer_call_answered(struct consumer *consumer, struct request *req, const struct verdict *verdict,
                             const struct outcome *outcome);

@@ -97,6 +97,14 @@ void consumer_call_ended(struct consumer *consumer, struct request *req)
     consumer->calls->leaves(consumer->calls_self, call);
 }
 
+void consumer_calls_end(struct consumer *consumer)
+{
+    const struct request_set *set = &consumer->requests;
+    for (size_t i = 0; set->undelivered && i < set->count; i++)
+        if (set->all[i]->call)
+            consumer_call_ended(consumer, set->all[i]);
+}
+
 static bool is_plain(const struct request *req, const struct verdict *verdict, const struct outcome *outcome)
 {
     return outcome && verdict->state == RESULT_SUCCESS && verdict->store && verdict->send == SEND_NOTHING &&

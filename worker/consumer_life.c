@@ -460,6 +460,7 @@ int consumer_init(struct consumer *consumer, const struct consumer_options *opti
 
 void consumer_fini(struct consumer *consumer)
 {
+    consumer_calls_end(consumer);
     loop_unmark(consumer->options.loop, &consumer->idle_hook);
     loop_unmark(consumer->options.loop, &consumer->pump_hook);
     uv_close((uv_handle_t *)&consumer->hold_timer, NULL);

@@ -119,6 +119,21 @@ Test(consumer, a_call_that_there_is_no_memory_to_copy_is_dropped_as_any_other)
     cr_assert(world_was("run id-1;cancel 1;drop;"));
 }
 
+Test(consumer, a_call_that_there_is_no_memory_to_copy_leaves_when_the_consumer_ends_before_it)
+{
+    const struct consumer consumer = world.consumer;
+    cr_assert(call_it(NULL));
+    leave_memory(2048);
+    world_finish(0, OUTCOME_FAILURE);
+    cr_assert(world_was("run id-1;store id-1 FAILURE;"));
+    consumer_drain(&world.consumer);
+    world_forget();
+    consumer_fini(&world.consumer);
+    cr_assert(world_was("leave;"));
+    uv_run(&world.loop.uv, UV_RUN_NOWAIT); /* for what has an end again */
+    cr_assert_eq(consumer_init(&world.consumer, &consumer.options, consumer.events, consumer.self), UMBEL_OK);
+}
+
 Test(consumer, a_call_that_there_was_no_memory_for_is_asked_for_again, .timeout = 20)
 {
     cr_assert(call_it(by_its_address));
