@@ -96,20 +96,12 @@ static umbel_future *of_given(struct link *link)
     return call->future;
 }
 
-/* Another thread wrote it. */
-static void fetch(const umbel_future *future)
-{
-    future_fetch(future);
-    __builtin_prefetch(future + 1, 1);
-    __builtin_prefetch((const char *)(future + 1) + 64, 1);
-}
-
 static umbel_future *take_waiting(struct direct *direct)
 {
     umbel_future *future = direct->waiting;
     direct->waiting = future->direct->next;
     if (direct->waiting)
-        fetch(direct->waiting);
+        future_fetch(direct->waiting, sizeof *future->direct); /* another thread wrote it */
     else
         direct->waiting_last = &direct->waiting;
     return future;

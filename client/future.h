@@ -125,12 +125,12 @@ void future_unref(umbel_future *future);
 /* "math.add[4f2e...]", or "[4f2e...]" without a name; cut to fit. */
 void future_title(const umbel_future *future, char *out, size_t size);
 
-/* So that it is in a cache when it is looked at next. */
-static inline void future_fetch(const umbel_future *future)
+/* So that it, and `behind` bytes that follow it, are in a cache when they are looked at next. */
+static inline void future_fetch(const umbel_future *future, size_t behind)
 {
     enum { LINE = 64 };
     const char *at = (const char *)future;
-    for (size_t offset = 0; offset < sizeof *future; offset += LINE)
+    for (size_t offset = 0; offset < sizeof *future + behind; offset += LINE)
         __builtin_prefetch(at + offset, 1);
 }
 

@@ -207,7 +207,7 @@ static void fetch_ahead(const struct inbox *inbox, const umbel_future *future)
         return;
     roster_fetch(&inbox->roster, of_link(next));
     if (next->next != end)
-        future_fetch(of_link(next->next));
+        future_fetch(of_link(next->next), 0);
 }
 
 void inbox_notice(struct inbox *inbox, umbel_str payload, bool listened)

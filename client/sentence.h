@@ -1,5 +1,4 @@
-/* sentence.h: what the client says when something goes wrong: what happened, to which task, what to do. Pure.
- */
+/* sentence.h: what the client says of what went wrong: what happened, to which task, what to do. Pure. */
 #ifndef CLIENT_SENTENCE_H
 #define CLIENT_SENTENCE_H
 

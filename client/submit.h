@@ -11,8 +11,7 @@ umbel_future *submit_refused(umbel_client *client, const char *task, const umbel
 
 /* Does such a call, made here and now, go straight to the worker of our own (direct.h)? */
 bool submit_is_direct(umbel_client *client, const umbel_submit_options *options);
-/* One that does (the client is open, submit_is_direct said so), of a function; `name` is static text or NULL.
- */
+/* Such a call (submit_is_direct has said so) of a function; `name` is static text or NULL. */
 umbel_future *submit_function(umbel_client *client, umbel_function *function, const char *name,
                               umbel_arguments arguments, const umbel_submit_options *options);
 
