@@ -104,67 +104,78 @@ static void closed(void *self)
     *(bool *)self = true;
 }
 
+/* A nest with one line, whose other end is ours. */
+struct line {
+    struct loop loop;
+    struct nest *nest;
+    struct nest_guest *guest;
+    int end;
+};
+
+static void open_line(struct line *line, const struct nest_options *options)
+{
+    static const struct nest_events events = {.serves = serves_nothing};
+    int ends[2];
+    cr_assert_eq(loop_init(&line->loop), UMBEL_OK);
+    cr_assert_eq(nest_new(&line->nest, &line->loop, options, &events, NULL), UMBEL_OK);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    line->end = ends[1];
+    line->guest = nest_enter(line->nest, ends[0]);
+    cr_assert(line->guest);
+}
+
+static void close_line(struct line *line)
+{
+    bool done = false;
+    nest_leave(line->guest);
+    nest_close(line->nest, 0, closed, &done);
+    for (int i = 0; i < 1000 && !done; i++)
+        uv_run(&line->loop.uv, UV_RUN_ONCE);
+    cr_assert(done);
+    loop_fini(&line->loop);
+    close(line->end);
+}
+
 /* The backend owes an answer that nobody waits for any more; the leak checker says whether it was let go. */
 Test(nest, a_line_that_left_before_its_answer_leaves_nothing_behind)
 {
-    static const struct nest_events events = {.serves = serves_nothing};
     struct nest_options options = {
         .broker = "memory://nest-left", .backend = "memory://nest-left", .worker_name = "w"};
-    struct loop loop;
-    struct nest *nest;
+    struct line line;
     struct buffer out;
-    bool done = false;
-    int ends[2];
-    cr_assert_eq(loop_init(&loop), UMBEL_OK);
-    cr_assert_eq(nest_new(&nest, &loop, &options, &events, NULL), UMBEL_OK);
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    struct nest_guest *guest = nest_enter(nest, ends[0]);
-    cr_assert(guest);
+    open_line(&line, &options);
     buffer_init(&out, 4096);
     size_t opened = parent_frame_open(&out, &(struct parent_frame){.kind = PARENT_WATCH, .token = 1});
     parent_put_text(&out, STR("an-id"));
     parent_frame_close(&out, opened);
-    cr_assert_eq(send(ends[1], buffer_head(&out), buffer_length(&out), 0), (ssize_t)buffer_length(&out));
-    uv_run(&loop.uv, UV_RUN_NOWAIT);
-    nest_leave(guest);
-    nest_close(nest, 0, closed, &done);
-    for (int i = 0; i < 1000 && !done; i++)
-        uv_run(&loop.uv, UV_RUN_ONCE);
-    cr_assert(done);
-    loop_fini(&loop);
+    cr_assert_eq(send(line.end, buffer_head(&out), buffer_length(&out), 0), (ssize_t)buffer_length(&out));
+    uv_run(&line.loop.uv, UV_RUN_NOWAIT);
+    close_line(&line);
     buffer_fini(&out);
-    close(ends[1]);
 }
 
 /* Writes calls until they are not read any more; answers how many bytes were. */
-static size_t send_while_read(struct loop *loop, int fd, const struct buffer *frame, size_t most)
+static size_t send_while_read(struct line *line, const struct buffer *frame, size_t most)
 {
     size_t sent = 0;
     for (int idle = 0; idle < 100 && sent < most;) {
         size_t at = sent % buffer_length(frame);
-        ssize_t size = send(fd, buffer_head(frame) + at, buffer_length(frame) - at, 0);
+        ssize_t size = send(line->end, buffer_head(frame) + at, buffer_length(frame) - at, 0);
         sent += size > 0 ? (size_t)size : 0;
         idle = size > 0 ? 0 : idle + 1;
-        uv_run(&loop->uv, UV_RUN_NOWAIT);
+        uv_run(&line->loop.uv, UV_RUN_NOWAIT);
     }
     return sent;
 }
 
 Test(nest, a_line_whose_large_calls_wait_for_the_broker_is_read_no_further)
 {
-    static const struct nest_events events = {.serves = serves_nothing};
     static const char body[1 << 20];
     struct nest_options options = {.broker = "amqp://127.0.0.1:1//", .worker_name = "w"};
-    struct loop loop;
-    struct nest *nest;
+    struct line line;
     struct buffer out, packed;
     struct message msg;
-    bool done = false;
-    int ends[2];
-    cr_assert_eq(loop_init(&loop), UMBEL_OK);
-    cr_assert_eq(nest_new(&nest, &loop, &options, &events, NULL), UMBEL_OK);
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-    struct nest_guest *guest = nest_enter(nest, ends[0]);
+    open_line(&line, &options);
     message_init(&msg);
     msg.queue = STR("q");
     msg.body = (umbel_str){body, sizeof body};
@@ -175,17 +186,11 @@ Test(nest, a_line_whose_large_calls_wait_for_the_broker_is_read_no_further)
     buffer_add(&out, &(double){0}, sizeof(double));
     buffer_add(&out, buffer_head(&packed), buffer_length(&packed));
     parent_frame_close(&out, opened);
-    size_t read = send_while_read(&loop, ends[1], &out, (size_t)100 << 20);
+    size_t read = send_while_read(&line, &out, (size_t)100 << 20);
     cr_assert(read > (size_t)16 << 20 && read < (size_t)24 << 20, "%zu", read);
-    nest_leave(guest);
-    nest_close(nest, 0, closed, &done);
-    for (int i = 0; i < 1000 && !done; i++)
-        uv_run(&loop.uv, UV_RUN_ONCE);
-    cr_assert(done);
-    loop_fini(&loop);
+    close_line(&line);
     buffer_fini(&out);
     buffer_fini(&packed);
-    close(ends[1]);
 }
 
 /* ---- the board ---- */
