@@ -81,10 +81,25 @@ void future_ref(umbel_future *future)
     atomic_fetch_add_explicit(&future->refs, 1, memory_order_relaxed);
 }
 
+/* What is left of text_here; NULL when it is too little. */
+static char *slack(umbel_future *future, size_t size)
+{
+    size_t used = future->id == future->text_here
+                      ? (size_t)(future->name - future->text_here) + strlen(future->name) + 1
+                      : 0;
+    return size <= FUTURE_TEXT - used ? future->text_here + used : NULL;
+}
+
+static bool is_within(const umbel_future *future, const char *data)
+{
+    return (uintptr_t)data - (uintptr_t)future->text_here < FUTURE_TEXT;
+}
+
 static void drop_payload(umbel_future *future)
 {
-    if (!future->direct || future->payload.data != future->direct->room)
-        free((char *)(uintptr_t)future->payload.data);
+    const char *data = future->payload.data;
+    if (!is_within(future, data) && !(future->direct && data == future->direct->room))
+        free((char *)(uintptr_t)data);
     future->payload = STR_NONE;
 }
 
@@ -150,11 +165,12 @@ bool future_unsent(umbel_future *future, int code, const char *why)
     return waited;
 }
 
-static int keep_payload(umbel_future *future, umbel_str payload)
+/* In `room`, else in what is left of the future, else in memory of its own. */
+static int keep_payload(umbel_future *future, umbel_str payload, char *room)
 {
     drop_payload(future);
-    char *copy = malloc(payload.size ? payload.size : 1);
-    if (!copy)
+    char *copy = room ? room : slack(future, payload.size);
+    if (!copy && !(copy = malloc(payload.size)))
         return UMBEL_NO_MEMORY;
     memcpy(copy, payload.data, payload.size);
     future->payload = (umbel_str){copy, payload.size};
@@ -203,7 +219,7 @@ bool future_answered(umbel_future *future, enum result_state state, umbel_str pa
     struct ending ending = ending_of(state);
     pthread_mutex_lock(&future->lock);
     if (!future_finished(future) && state != RESULT_PENDING) {
-        int code = keep_payload(future, payload);
+        int code = keep_payload(future, payload, NULL);
         if (code != UMBEL_OK)
             waited = finish(future, UMBEL_STATE_FAILED, code);
         else if (result_terminal(state))
@@ -217,32 +233,43 @@ bool future_answered(umbel_future *future, enum result_state state, umbel_str pa
     return waited;
 }
 
-/* Where the call was there is room again; null needs none. */
-static int keep_value(umbel_future *future, enum codec codec, umbel_str value)
+/* Null needs no memory. */
+static int keep_value(umbel_future *future, enum codec codec, umbel_str value, char *room)
 {
-    struct direct_call *call = future->direct;
     bool null = value.size <= 4 && (str_equal(value, STR("null")) || str_equal(value, STR("\xc0")));
-    char *copy = NULL;
-    if (!null && !(copy = value.size <= call->size ? call->room : malloc(value.size)))
-        return UMBEL_NO_MEMORY;
-    if (copy && value.size)
-        memcpy(copy, value.data, value.size);
-    future->payload = (umbel_str){copy, copy ? value.size : 0};
-    future->bare = true;
+    int code = UMBEL_OK;
+    if (null || !value.size)
+        drop_payload(future);
+    else
+        code = keep_payload(future, value, room);
+    future->bare = code == UMBEL_OK;
     future->bare_codec = codec;
-    return UMBEL_OK;
+    return code;
 }
 
-bool future_returned(umbel_future *future, enum codec codec, umbel_str value)
+static bool succeed(umbel_future *future, enum codec codec, umbel_str value, char *room)
 {
     bool waited = false;
     pthread_mutex_lock(&future->lock);
     if (!future_finished(future)) {
-        int code = keep_value(future, codec, value);
+        int code = keep_value(future, codec, value, room);
         waited = finish(future, code == UMBEL_OK ? UMBEL_STATE_SUCCEEDED : UMBEL_STATE_FAILED, code);
+        waited |= future->progressed;
     }
     pthread_mutex_unlock(&future->lock);
     return waited;
+}
+
+bool future_succeeded(umbel_future *future, enum codec codec, umbel_str value)
+{
+    return succeed(future, codec, value, NULL);
+}
+
+/* Where the call was there is room again. */
+bool future_returned(umbel_future *future, enum codec codec, umbel_str value)
+{
+    struct direct_call *call = future->direct;
+    return succeed(future, codec, value, value.size <= call->size ? call->room : NULL);
 }
 
 void future_begun(umbel_future *future)

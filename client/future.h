@@ -84,7 +84,8 @@ struct umbel_future {
     struct callback *callbacks;
     struct callback *watchers; /* of progress */
     struct part_queue *parts;  /* NULL until somebody reads them */
-    umbel_str payload; /* the stored result map, or the `bare` value; malloc'd, in `direct`, or NULL */
+    umbel_str
+        payload; /* the stored result map, or the `bare` value; in `text_here`, `direct`, malloc'd or NULL */
     enum codec bare_codec;
     bool bare;
     struct direct_call *direct; /* the call, where no message carries it (direct.h); behind the future */
@@ -153,7 +154,9 @@ bool future_ignored(umbel_future *future);
 void future_started(umbel_future *future);
 /* Likewise, for the pool of our own. */
 void future_begun(umbel_future *future);
-/* Its task has succeeded with this value, which no map is around. */
+/* It succeeded with this encoded value, and nothing else is to be known of it. */
+bool future_succeeded(umbel_future *future, enum codec codec, umbel_str value);
+/* The same of a call that the pool of our own has ended: it is not read any more. */
 bool future_returned(umbel_future *future, enum codec codec, umbel_str value);
 /* Its caller does not want it any more. Any thread. UMBEL_OK: it is done, an order must follow;
  * UMBEL_ALREADY_DONE; UMBEL_BUSY: it runs, and `pending_only`. */

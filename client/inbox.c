@@ -11,6 +11,7 @@
 #include "common/cancel_note.h"
 #include "common/clock.h"
 #include "common/hash.h"
+#include "common/result_usual.h"
 
 enum { BATCH = 256, TOKEN_CHANNEL = 0 };
 
@@ -190,11 +191,30 @@ static void part(struct inbox *inbox, umbel_future *future, umbel_str payload)
         inbox_announce(inbox, future);
 }
 
-static void answer(struct inbox *inbox, umbel_future *future, enum result_state state, umbel_str payload)
+/* A result map as it was told. */
+struct notice {
+    enum result_state state;
+    umbel_str id;
+    umbel_str payload; /* the map, or only the value where that is all its news */
+    bool bare;
+};
+
+static int read_notice(umbel_str stored, struct notice *notice)
 {
-    if (future_answered(future, state, payload))
+    *notice = (struct notice){.state = RESULT_SUCCESS, .payload = stored};
+    notice->bare = result_usual_read(stored, &notice->payload, &notice->id);
+    if (notice->bare)
+        return UMBEL_OK;
+    notice->payload = stored;
+    return result_peek(stored, &notice->state, &notice->id);
+}
+
+static void answer(struct inbox *inbox, umbel_future *future, const struct notice *notice)
+{
+    if (notice->bare ? future_succeeded(future, CODEC_JSON, notice->payload)
+                     : future_answered(future, notice->state, notice->payload))
         inbox_announce(inbox, future);
-    if (result_terminal(state))
+    if (result_terminal(notice->state))
         inbox_drop(inbox, future);
 }
 
@@ -210,24 +230,23 @@ static void fetch_ahead(const struct inbox *inbox, const umbel_future *future)
         future_fetch(of_link(next->next), 0);
 }
 
-void inbox_notice(struct inbox *inbox, umbel_str payload, bool listened)
+void inbox_notice(struct inbox *inbox, umbel_str stored, bool listened)
 {
-    enum result_state state;
-    umbel_str id;
-    if (result_peek(payload, &state, &id) != UMBEL_OK) {
-        log_line(inbox->log, UMBEL_WARNING, "client", "a result of %zu bytes cannot be read", payload.size);
+    struct notice notice;
+    if (read_notice(stored, &notice) != UMBEL_OK) {
+        log_line(inbox->log, UMBEL_WARNING, "client", "a result of %zu bytes cannot be read", stored.size);
         return;
     }
-    umbel_future *future = roster_find(&inbox->roster, id, NULL);
+    umbel_future *future = roster_find(&inbox->roster, notice.id, NULL);
     while (future) {
-        umbel_future *next = roster_find(&inbox->roster, id, future);
+        umbel_future *next = roster_find(&inbox->roster, notice.id, future);
         fetch_ahead(inbox, future);
         if (listened)
             note_flow(inbox, future);
-        if (state == RESULT_PART)
-            part(inbox, future, payload);
+        if (notice.state == RESULT_PART)
+            part(inbox, future, stored);
         else
-            answer(inbox, future, state, payload);
+            answer(inbox, future, &notice);
         future = next;
     }
 }

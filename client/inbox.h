@@ -103,7 +103,7 @@ void inbox_drop(struct inbox *inbox, umbel_future *future);
 /* At the turn's end, wake who waits for this future. */
 void inbox_announce(struct inbox *inbox, umbel_future *future);
 /* A result map came, by a notice on our own channel (`listened`) or a task's, or by a look-up. */
-void inbox_notice(struct inbox *inbox, umbel_str payload, bool listened);
+void inbox_notice(struct inbox *inbox, umbel_str stored, bool listened);
 /* A worker of our own has begun this task. */
 void inbox_started(struct inbox *inbox, umbel_str id);
 /* Stores the end of a cancelled task, and tells all workers. */

@@ -12,6 +12,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+enum { QUEUE_SHOWN = 300 };
+
 static void list_add(struct record_list *list, struct record *record)
 {
     record->next = NULL;
@@ -40,6 +42,7 @@ void outbox_init(struct outbox *outbox, struct loop *loop, struct turn_hook *tur
 {
     *outbox = (struct outbox){
         .loop = loop, .turn = turn, .inbox = inbox, .limit = limit, .earliest_ms = UINT64_MAX};
+    arena_init(&outbox->scratch, 0);
     pthread_mutex_init(&outbox->lock, NULL);
     waiter_cond_init(&outbox->room);
     waiter_cond_init(&outbox->settled);
@@ -57,6 +60,7 @@ void outbox_fini(struct outbox *outbox)
         outbox->spare = record->next;
         record_free(record);
     }
+    arena_fini(&outbox->scratch);
     pthread_cond_destroy(&outbox->room);
     pthread_cond_destroy(&outbox->settled);
     pthread_mutex_destroy(&outbox->lock);
@@ -105,11 +109,20 @@ static void note_failure(struct outbox *outbox, int code, const char *why)
     pthread_mutex_unlock(&outbox->lock);
 }
 
+static void show_queue(struct outbox *outbox, const struct record *record, char out[QUEUE_SHOWN])
+{
+    struct message msg;
+    record_message(record, &outbox->scratch, &msg);
+    snprintf(out, QUEUE_SHOWN, "%.*s", (int)msg.queue.size, msg.queue.data);
+    arena_reset(&outbox->scratch);
+}
+
 static void tell_failure(struct outbox *outbox, struct record *record, int code, const char *why)
 {
-    char title[160], sentence[OUTBOX_WHY];
+    char title[160], queue[QUEUE_SHOWN], sentence[OUTBOX_WHY];
     future_title(record->future, title, sizeof title);
-    sentence_unsent(sentence, sizeof sentence, title, record->msg.queue.data, code, why);
+    show_queue(outbox, record, queue);
+    sentence_unsent(sentence, sizeof sentence, title, queue, code, why);
     log_line(outbox->inbox->log, UMBEL_WARNING, "client", "%s", sentence);
     note_failure(outbox, code, sentence);
     if (future_unsent(record->future, code, sentence))
@@ -170,21 +183,31 @@ static double delay_of(const struct record *record)
     return left > 0 ? left : 0;
 }
 
-static int publish(struct outbox *outbox, struct record *record)
+static int give(struct outbox *outbox, struct record *record, struct message *msg)
 {
     bool wants = wants_result(outbox, record);
     if (wants && !inbox_ready(outbox->inbox))
         return UMBEL_BUSY;
     if (outbox->serve)
-        outbox->serve(outbox->serve_self, record->msg.queue);
-    record->msg.reply_to = wants ? str_of(outbox->inbox->channel) : STR_NONE;
-    int code = outbox->transport->ops->publish(outbox->transport, &record->msg, delay_of(record),
-                                               record->flags, (uint64_t)(uintptr_t)record);
+        outbox->serve(outbox->serve_self, msg->queue);
+    msg->reply_to = wants ? str_of(outbox->inbox->channel) : STR_NONE;
+    int code = outbox->transport->ops->publish(outbox->transport, msg, delay_of(record), record->flags,
+                                               (uint64_t)(uintptr_t)record);
     record->sent = code == UMBEL_OK;
     outbox->in_flight += record->sent;
     record->future->sent |= record->sent;
     if (record->sent && wants)
-        inbox_expect(outbox->inbox, record->future, record->msg.queue);
+        inbox_expect(outbox->inbox, record->future, msg->queue);
+    return code;
+}
+
+static int publish(struct outbox *outbox, struct record *record)
+{
+    struct message msg;
+    int code = record_message(record, &outbox->scratch, &msg);
+    if (code == UMBEL_OK)
+        code = give(outbox, record, &msg);
+    arena_reset(&outbox->scratch);
     return code;
 }
 
@@ -259,7 +282,7 @@ void outbox_published(struct outbox *outbox, uint64_t token, int code, const cha
     } else if (outbox->closing) {
         settle(outbox, record, UMBEL_CLOSED, why);
     } else {
-        record->msg.republished = true;
+        record->republished = true;
         list_add(&outbox->to_send, record);
     }
 }

@@ -54,6 +54,7 @@ struct outbox {
     /* of the background thread */
     struct record *oldest, *newest; /* all that are not settled */
     struct record_list to_send;
+    struct arena scratch;    /* headers of the message that is being sent */
     size_t in_flight;        /* sent, not yet published */
     bool window_full;        /* until half of them are */
     struct record_list done; /* settled in this turn */

@@ -1,4 +1,5 @@
-/* record.c: a call becomes a message of Celery's protocol 2.
+/* record.c: a call becomes a message of Celery's protocol 2, in two steps: what the caller gave is encoded on
+ * the caller's thread, and the fields that follow from the future are added when it is sent.
  *
  * Only what differs from the default becomes a header: each one costs the broker time, and workers need
  * `task` and `id` alone. Delays are the broker's, so a countdown is no header either. */
@@ -9,18 +10,24 @@
 #include <string.h>
 #include "broker/transport.h"
 #include "client/chunk.h"
+#include "client/future.h"
 #include "common/clock.h"
 #include "common/str.h"
 
 enum { SHORT_TEXT = 255, BYTES_KEPT = 4096 };
 
+static void begin(struct record *record)
+{
+    buffer_begin(&record->bytes, record->here, RECORD_HERE, SIZE_MAX / 8);
+}
+
 struct record *record_new(void)
 {
-    struct record *record = calloc(1, sizeof *record);
-    if (record) {
-        buffer_init(&record->bytes, SIZE_MAX / 8);
-        arena_init(&record->extras, 0);
-    }
+    struct record *record = malloc(sizeof *record);
+    if (!record)
+        return NULL;
+    memset(record, 0, offsetof(struct record, here));
+    begin(record);
     return record;
 }
 
@@ -29,22 +36,19 @@ void record_free(struct record *record)
     if (!record)
         return;
     buffer_fini(&record->bytes);
-    arena_fini(&record->extras);
     free(record);
 }
 
 void record_clear(struct record *record)
 {
-    if (record->bytes.size > BYTES_KEPT)
+    if (record->bytes.size > BYTES_KEPT) {
         buffer_fini(&record->bytes);
+        begin(record);
+    }
     buffer_clear(&record->bytes);
-    if (record->extras.chunk)
-        arena_fini(&record->extras);
     record->future = NULL;
     record->next = record->older = record->newer = NULL;
-    record->due = 0;
-    record->flags = 0;
-    record->ignored = record->sent = record->given_up = false;
+    record->republished = record->sent = record->given_up = false;
 }
 
 static bool text_fits(const char *text)
@@ -78,58 +82,66 @@ const char *record_check(const char *task, const umbel_submit_options *options)
     return NULL;
 }
 
-static int copy_headers(struct record *record, const umbel_value *headers)
+static int write_body(struct record *record, const struct record_call *call, enum codec codec)
 {
-    for (size_t i = 0; i < umbel_value_count(headers); i++) {
-        umbel_str name = arena_str(&record->extras, umbel_value_key(headers, i));
-        umbel_value *value = value_copy(&record->extras, umbel_value_at(headers, i));
-        if (!name.data || !value)
-            return UMBEL_NO_MEMORY;
-        int code = message_set_extra(&record->extras, &record->msg, name, value);
-        if (code != UMBEL_OK)
-            return code;
-    }
-    return UMBEL_OK;
+    return call->chunk ? chunk_write_body(call->chunk, &record->bytes)
+                       : codec_write_body(codec, &record->bytes, call->arguments);
 }
 
-/* Copies `text` with a NUL behind what the buffer holds; room was made before, so nothing moves. */
-static umbel_str keep(struct buffer *bytes, const char *text, size_t size)
+/* ---- what else the message has ---- */
+
+static bool is_plain(const umbel_submit_options *options, const struct nested_origin *origin)
 {
-    umbel_str kept = {(const char *)bytes->data + bytes->end, size};
-    memcpy(bytes->data + bytes->end, text, size);
-    bytes->data[bytes->end + size] = '\0';
-    buffer_grew(bytes, size + 1);
-    return kept;
+    return !origin && !options->queue && !options->shadow && !options->headers && options->expires <= 0 &&
+           options->time_limit <= 0 && options->soft_time_limit <= 0;
 }
 
-static umbel_str keep_optional(struct buffer *bytes, const char *text)
+static int copy_headers(struct arena *arena, struct message *msg, const umbel_value *headers)
 {
-    return text ? keep(bytes, text, strlen(text)) : STR_NONE;
+    int code = UMBEL_OK;
+    for (size_t i = 0; i < umbel_value_count(headers) && code == UMBEL_OK; i++)
+        code = message_set_extra(arena, msg, umbel_value_key(headers, i), umbel_value_at(headers, i));
+    return code;
 }
 
-static size_t strings_size(const umbel_submit_options *options, size_t expires)
+static int descend(struct arena *arena, struct message *msg, const struct nested_origin *origin)
 {
-    return (options->queue ? strlen(options->queue) : 0) + (options->shadow ? strlen(options->shadow) : 0) +
-           expires + 3;
+    umbel_value depth = {.kind = UMBEL_INT, .as.integer = origin->depth};
+    msg->root_id = origin->root_id;
+    msg->parent_id = origin->parent_id;
+    return message_set_extra(arena, msg, STR(NESTED_DEPTH_HEADER), &depth);
 }
 
-/* The body is written first, alone, since only the codec knows its size. */
-static int keep_bytes(struct record *record, const umbel_submit_options *options, size_t max, double wall)
+static int pack(struct record *record, struct arena *arena, const umbel_submit_options *options,
+                const struct nested_origin *origin)
 {
-    struct buffer *bytes = &record->bytes;
+    struct message msg;
     char expires[CLOCK_ISO_SIZE];
-    size_t expires_size = options->expires > 0 ? clock_iso(expires, wall + options->expires, true) : 0;
-    size_t body_size = buffer_length(bytes);
-    if (body_size > max)
-        return UMBEL_TOO_LARGE;
-    if (!buffer_room(bytes, strings_size(options, expires_size)))
-        return UMBEL_NO_MEMORY;
-    struct message *msg = &record->msg;
-    msg->body = (umbel_str){(const char *)buffer_head(bytes), body_size};
-    msg->queue = options->queue ? keep_optional(bytes, options->queue) : STR("celery");
-    msg->shadow = keep_optional(bytes, options->shadow);
-    msg->expires = expires_size ? keep(bytes, expires, expires_size) : STR_NONE;
-    return UMBEL_OK;
+    int code = UMBEL_OK;
+    message_init(&msg);
+    msg.queue = options->queue ? str_of(options->queue) : STR_NONE;
+    msg.shadow = options->shadow ? str_of(options->shadow) : STR_NONE;
+    if (options->expires > 0)
+        msg.expires = (umbel_str){expires, clock_iso(expires, clock_now() + options->expires, true)};
+    msg.hard_limit = options->time_limit;
+    msg.soft_limit = options->soft_time_limit;
+    if (options->headers)
+        code = copy_headers(arena, &msg, options->headers);
+    if (code == UMBEL_OK && origin)
+        code = descend(arena, &msg, origin);
+    return code == UMBEL_OK ? message_pack(&record->bytes, &msg) : code;
+}
+
+static int write_rest(struct record *record, const umbel_submit_options *options,
+                      const struct nested_origin *origin)
+{
+    struct arena arena;
+    if (is_plain(options, origin))
+        return UMBEL_OK;
+    arena_init(&arena, 0);
+    int code = pack(record, &arena, options, origin);
+    arena_fini(&arena);
+    return code;
 }
 
 static int8_t ignore_header(umbel_switch wish)
@@ -137,50 +149,50 @@ static int8_t ignore_header(umbel_switch wish)
     return wish == UMBEL_ON ? 1 : wish == UMBEL_OFF ? 0 : -1;
 }
 
-static int write_body(struct record *record, const struct record_call *call, enum codec codec)
+int record_fill(struct record *record, const struct record_call *call, const umbel_submit_options *options,
+                const struct nested_origin *origin, enum codec codec, size_t max)
 {
-    return call->chunk ? chunk_write_body(call->chunk, &record->bytes)
-                       : codec_write_body(codec, &record->bytes, call->arguments);
-}
-
-int record_fill(struct record *record, const char *id, const char *task, const struct record_call *call,
-                const umbel_submit_options *options, enum codec codec, size_t max, double wall, double mono)
-{
-    struct message *msg = &record->msg;
-    message_init(msg);
     int code = write_body(record, call, codec);
+    record->body_size = buffer_length(&record->bytes);
     if (code == UMBEL_OK)
-        code = keep_bytes(record, options, max, wall);
-    if (code == UMBEL_OK && options->headers)
-        code = copy_headers(record, options->headers);
+        code = record->body_size > max ? UMBEL_TOO_LARGE : write_rest(record, options, origin);
     if (code != UMBEL_OK)
         return code;
-    const struct codec_row *row = codec_row(codec);
-    msg->content_type = str_of(row->content_type);
-    msg->content_encoding = str_of(row->content_encoding);
-    msg->id = msg->correlation_id = str_of(id);
-    msg->task = call->chunk ? STR(CHUNK_TASK) : str_of(task);
-    msg->priority = (uint8_t)options->priority;
-    msg->transient = options->transient;
-    msg->hard_limit = options->time_limit;
-    msg->soft_limit = options->soft_time_limit;
-    msg->ignore_result = ignore_header(options->ignore_result);
+    record->codec = (uint8_t)codec;
+    record->chunk = call->chunk != NULL;
+    record->priority = (uint8_t)options->priority;
+    record->transient = options->transient;
+    record->ignore_result = ignore_header(options->ignore_result);
     record->ignored = options->ignore_result == UMBEL_ON;
-    record->flags =
-        (options->create_queue ? PUBLISH_CREATE_QUEUE : 0) | (options->unconfirmed ? PUBLISH_UNCONFIRMED : 0);
-    record->due = options->countdown > 0 ? mono + options->countdown : 0;
-    record->charge = sizeof *record + buffer_length(&record->bytes) + record->extras.total;
+    record->flags = (uint8_t)((options->create_queue ? PUBLISH_CREATE_QUEUE : 0) |
+                              (options->unconfirmed ? PUBLISH_UNCONFIRMED : 0));
+    record->due = options->countdown > 0 ? clock_mono() + options->countdown : 0;
+    record->charge = sizeof *record + (record->bytes.lent ? 0 : buffer_length(&record->bytes));
     return UMBEL_OK;
 }
 
-int record_descend(struct record *record, const struct nested_origin *origin)
+/* ---- sending ---- */
+
+int record_message(const struct record *record, struct arena *arena, struct message *msg)
 {
-    struct message *msg = &record->msg;
-    umbel_value depth = {.kind = UMBEL_INT, .as.integer = origin->depth};
-    msg->root_id = arena_str(&record->extras, origin->root_id);
-    msg->parent_id = arena_str(&record->extras, origin->parent_id);
-    record->charge += origin->root_id.size + origin->parent_id.size + sizeof(struct message_header);
-    if (!msg->root_id.data || !msg->parent_id.data)
-        return UMBEL_NO_MEMORY;
-    return message_set_extra(&record->extras, msg, STR(NESTED_DEPTH_HEADER), &depth);
+    umbel_str bytes = {(const char *)buffer_head(&record->bytes), buffer_length(&record->bytes)};
+    umbel_str rest = {bytes.data + record->body_size, bytes.size - record->body_size};
+    const struct codec_row *row = codec_row((enum codec)record->codec);
+    int code = UMBEL_OK;
+    if (rest.size)
+        code = message_unpack(arena, rest, msg);
+    else
+        message_init(msg);
+    if (!msg->queue.data)
+        msg->queue = STR("celery");
+    msg->body = (umbel_str){bytes.data, record->body_size};
+    msg->content_type = str_of(row->content_type);
+    msg->content_encoding = str_of(row->content_encoding);
+    msg->id = msg->correlation_id = str_of(record->future->id);
+    msg->task = record->chunk ? STR(CHUNK_TASK) : str_of(record->future->name);
+    msg->priority = record->priority;
+    msg->transient = record->transient;
+    msg->ignore_result = record->ignore_result;
+    msg->republished = record->republished;
+    return code;
 }

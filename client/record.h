@@ -1,4 +1,7 @@
-/* record.h: one task message on its way out, kept until the broker has confirmed it. */
+/* record.h: one submitted call on its way: what differs from call to call, and no more.
+ *
+ * A client may hold hundreds of thousands of them, so a call that wants nothing special is its body alone,
+ * and one of usual size needs no memory of its own. The message is made when it is sent (record_message). */
 #ifndef CLIENT_RECORD_H
 #define CLIENT_RECORD_H
 
@@ -10,21 +13,29 @@
 #include "common/codec.h"
 #include "common/message.h"
 
+enum { RECORD_HERE = 112 };
+
 struct record {
     struct record *next;          /* in the list it is in: free, submitted, to be sent, settled */
     struct record *older, *newer; /* among all that are not settled; background thread */
     umbel_future *future;         /* counted */
-    struct message msg;           /* points into `bytes`, `extras` and static text */
-    struct buffer bytes;          /* the body, then the strings; kept when the record is used again */
-    struct arena extras;          /* headers of the caller's own */
     uint64_t sequence;
     uint64_t deadline_ms; /* of being accepted, on the monotonic clock */
     double due;           /* when it may run, clock_mono; 0 = at once */
     size_t charge;        /* what it counts against the buffer's limit */
-    int flags;            /* enum publish_flags */
-    bool ignored;         /* its caller wants no result */
-    bool sent;            /* the transport owes a `published` for it */
-    bool given_up;        /* its future was told; only `published` is awaited */
+    struct buffer bytes;  /* the body, then what else the message has, packed; begins in `here` */
+    size_t body_size;
+    uint8_t flags;    /* enum publish_flags */
+    uint8_t codec;    /* enum codec */
+    uint8_t priority; /* this and the next two as in struct message */
+    int8_t ignore_result;
+    bool transient;
+    bool chunk;       /* the body is a chunk's */
+    bool ignored;     /* its caller wants no result */
+    bool republished; /* it was sent before and may have arrived */
+    bool sent;        /* the transport owes a `published` for it */
+    bool given_up;    /* its future was told; only `published` is awaited */
+    uint8_t here[RECORD_HERE];
 };
 
 /* A new one, empty; NULL when memory is out. */
@@ -41,13 +52,12 @@ struct record_call {
     umbel_function *function;  /* of umbel.function, where no header names it; NULL: a task's name does */
     const char *function_name; /* static text or NULL */
 };
-/* Encodes a checked call. Everything is copied but the strings of the future, which it must outlive.
- * UMBEL_OK, UMBEL_BAD_VALUE, UMBEL_TOO_DEEP, UMBEL_TOO_LARGE (more than `max` bytes), UMBEL_NO_MEMORY. `wall`
- * and `mono` are now. */
-int record_fill(struct record *record, const char *id, const char *task, const struct record_call *call,
-                const umbel_submit_options *options, enum codec codec, size_t max, double wall, double mono);
-
-/* Makes a filled record a call out of a task: whose it is. UMBEL_OK or UMBEL_NO_MEMORY. */
-int record_descend(struct record *record, const struct nested_origin *origin);
+/* Encodes a checked call; everything is copied. `origin`: of the task that makes it, or NULL. UMBEL_OK,
+ * UMBEL_BAD_VALUE, UMBEL_TOO_DEEP, UMBEL_TOO_LARGE (more than `max` bytes), UMBEL_NO_MEMORY. */
+int record_fill(struct record *record, const struct record_call *call, const umbel_submit_options *options,
+                const struct nested_origin *origin, enum codec codec, size_t max);
+/* The message of a filled record that has its future, from both of which it borrows; headers of the caller's
+ * own go into the arena. UMBEL_OK or UMBEL_NO_MEMORY. */
+int record_message(const struct record *record, struct arena *arena, struct message *msg);
 
 #endif

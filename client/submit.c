@@ -68,20 +68,20 @@ static void place_nested(const struct nested_origin *origin, umbel_submit_option
         options->priority = origin->depth < DEPTH_SHOWN ? origin->depth : DEPTH_SHOWN;
 }
 
-static int encode(umbel_client *client, struct record *record, umbel_future *future,
-                  const struct record_call *call, const umbel_submit_options *options)
+static int encode(umbel_client *client, struct record *record, const struct record_call *call,
+                  const umbel_submit_options *options)
 {
     struct nested_origin origin;
-    umbel_submit_options here = *options;
+    umbel_submit_options here;
     char queue[QUEUE_MAX];
     bool nested = client->nested && client->nested->origin(client->nested_self, &origin);
-    if (nested)
+    enum codec codec = call->chunk ? call->chunk->codec : client_codec(client, options->serializer);
+    if (nested) {
+        here = *options;
         place_nested(&origin, &here, queue);
-    bool dated = here.expires > 0 || here.countdown > 0;
-    int code = record_fill(record, future->id, future->name, call, &here,
-                           call->chunk ? call->chunk->codec : client_codec(client, here.serializer),
-                           client->options.buffer_bytes, dated ? clock_now() : 0, dated ? clock_mono() : 0);
-    return code == UMBEL_OK && nested ? record_descend(record, &origin) : code;
+        options = &here;
+    }
+    return record_fill(record, call, options, nested ? &origin : NULL, codec, client->options.buffer_bytes);
 }
 
 static int encode_and_put(umbel_client *client, umbel_future *future, const struct record_call *call,
@@ -91,7 +91,7 @@ static int encode_and_put(umbel_client *client, umbel_future *future, const stru
     struct record *record = outbox_record(outbox);
     if (!record)
         return UMBEL_NO_MEMORY;
-    int code = encode(client, record, future, call, options);
+    int code = encode(client, record, call, options);
     if (code == UMBEL_OK)
         code = put(client, future, record, options);
     if (code == UMBEL_OK && client->nested)
@@ -153,23 +153,16 @@ static umbel_future *put_direct(umbel_client *client, const char *task, const st
     return future && code != UMBEL_OK ? unsent(client, future, options->queue, code, NULL) : future;
 }
 
-/* Most bodies are small; a record lends its buffer to the others. */
 static umbel_future *submit_direct(umbel_client *client, const char *task, const struct record_call *call,
                                    const umbel_submit_options *options)
 {
     char here[BODY_HERE];
-    struct buffer small;
+    struct buffer body;
     enum codec codec = call->chunk ? call->chunk->codec : client_codec(client, options->serializer);
-    buffer_borrow(&small, here, sizeof here);
-    int code = write_body(client, &small, call, codec);
-    if (!small.failed)
-        return put_direct(client, task, call, options, codec, &small, code);
-    struct record *record = outbox_record(&client->engine.outbox);
-    if (!record)
-        return NULL;
-    code = write_body(client, &record->bytes, call, codec);
-    umbel_future *future = put_direct(client, task, call, options, codec, &record->bytes, code);
-    outbox_spare(&client->engine.outbox, record);
+    buffer_begin(&body, here, sizeof here, SIZE_MAX / 8);
+    int code = write_body(client, &body, call, codec);
+    umbel_future *future = put_direct(client, task, call, options, codec, &body, code);
+    buffer_fini(&body);
     return future;
 }
 

@@ -15,7 +15,8 @@ void buffer_init(struct buffer *buffer, size_t max)
 
 void buffer_fini(struct buffer *buffer)
 {
-    free(buffer->data);
+    if (!buffer->lent)
+        free(buffer->data);
     *buffer = (struct buffer){.max = buffer->max};
 }
 
@@ -47,11 +48,14 @@ static bool grow(struct buffer *buffer, size_t size)
     size_t wanted = buffer->size ? buffer->size : SIZE_FIRST;
     while (wanted < need)
         wanted = wanted > SIZE_MAX / 2 ? need : wanted * 2;
-    uint8_t *data = realloc(buffer->data, wanted);
+    uint8_t *data = realloc(buffer->lent ? NULL : buffer->data, wanted);
     if (!data)
         return false;
+    if (buffer->lent)
+        memcpy(data, buffer->data, buffer->end);
     buffer->data = data;
     buffer->size = wanted;
+    buffer->lent = false;
     return true;
 }
 

@@ -18,13 +18,15 @@ struct buffer {
     size_t size;  /* allocated */
     size_t max;
     bool failed;
+    bool lent; /* `data` is not its own */
 };
 
 void buffer_init(struct buffer *buffer, size_t max);
-/* One that writes into somebody's memory and fails when that is full. It needs no buffer_fini. */
-static inline void buffer_borrow(struct buffer *buffer, void *memory, size_t size)
+/* One that begins in somebody's memory, which stays theirs, and goes on in its own where that is full. With
+ * `max` = `size` it fails instead, and needs no buffer_fini. */
+static inline void buffer_begin(struct buffer *buffer, void *memory, size_t size, size_t max)
 {
-    *buffer = (struct buffer){.data = (uint8_t *)memory, .size = size, .max = size};
+    *buffer = (struct buffer){.data = (uint8_t *)memory, .size = size, .max = max, .lent = true};
 }
 void buffer_fini(struct buffer *buffer);
 /* Forgets the content, keeps the memory up to 256 KiB. */

@@ -71,3 +71,32 @@ Test(buffer, formats)
     cr_assert(buffer_length(&buffer) == 507 && memcmp(buffer_head(&buffer), "queue-7000", 10) == 0);
     buffer_fini(&buffer);
 }
+
+Test(buffer, one_that_begins_in_borrowed_memory_moves_when_that_is_full)
+{
+    char here[16];
+    struct buffer buffer;
+    buffer_begin(&buffer, here, sizeof here, 100);
+    buffer_text(&buffer, "0123456789");
+    cr_assert_eq((char *)buffer_head(&buffer), here);
+    buffer_take(&buffer, 2);
+    buffer_text(&buffer, "abcdefghijklmnop");
+    cr_assert(!buffer.failed && (char *)buffer_head(&buffer) != here);
+    cr_assert(buffer_length(&buffer) == 24 &&
+              memcmp(buffer_head(&buffer), "23456789abcdefghijklmnop", 24) == 0);
+    cr_assert_eq(memcmp(here, "0123456789", 10), 0, "what was lent is left alone");
+    for (int i = 0; i < 10; i++)
+        buffer_text(&buffer, "0123456789");
+    cr_assert(buffer.failed, "its maximum holds");
+    buffer_fini(&buffer);
+}
+
+Test(buffer, one_that_is_given_no_more_fails_when_borrowed_memory_is_full)
+{
+    char here[16];
+    struct buffer buffer;
+    buffer_begin(&buffer, here, sizeof here, sizeof here);
+    buffer_text(&buffer, "0123456789");
+    buffer_text(&buffer, "0123456789");
+    cr_assert(buffer.failed && buffer_length(&buffer) == 10 && (char *)buffer_head(&buffer) == here);
+}

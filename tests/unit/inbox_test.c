@@ -24,6 +24,53 @@ Test(inbox, a_notice_ends_the_wait)
     rig_free(rig);
 }
 
+/* As nearly all results look (common/result_usual.h). */
+static void answer_usually(struct rig *rig, const char *id, const char *value)
+{
+    struct buffer map;
+    struct result_parts parts = {
+        .id = str_of(id), .state = RESULT_SUCCESS, .value = str_of(value), .done_at = 1795296434.25};
+    buffer_init(&map, 100000);
+    cr_assert_eq(result_write(CODEC_JSON, &map, &parts), UMBEL_OK);
+    inbox_notice(&rig->engine->inbox, (umbel_str){(const char *)buffer_head(&map), buffer_length(&map)},
+                 true);
+    buffer_fini(&map);
+    rig_turn(rig);
+}
+
+Test(inbox, a_usual_result_is_kept_whatever_its_size)
+{
+    static const char id[] = "0b5c1f5e-6f5e-4c58-9d0c-6f4f6f0f1a2b";
+    char text[3000] = "\"";
+    for (size_t size = 0; size < sizeof text - 3; size += size < 100 ? 1 : 700) {
+        struct rig *rig = rig_new();
+        umbel_future *future = rig_submit(rig, id);
+        memset(text + 1, 'x', size);
+        memcpy(text + 1 + size, "\"", 2);
+        rig_notice(rig, id, RESULT_CUSTOM, "50"); /* what was kept before makes room */
+        cr_assert(umbel_result(future) && !umbel_done(future));
+        answer_usually(rig, id, text);
+        const char *value = NULL;
+        cr_assert_eq(umbel_get(future, 0, &value), UMBEL_OK);
+        cr_assert(strlen(value) == size && strspn(value, "x") == size);
+        cr_assert_str_eq(umbel_future_id(future), id);
+        umbel_future_free(future);
+        rig_free(rig);
+    }
+}
+
+Test(inbox, a_usual_null_is_null)
+{
+    static const char id[] = "0b5c1f5e-6f5e-4c58-9d0c-6f4f6f0f1a2b";
+    struct rig *rig = rig_new();
+    umbel_future *future = rig_submit(rig, id);
+    answer_usually(rig, id, "null");
+    cr_assert_eq(umbel_get(future, 0, NULL), UMBEL_OK);
+    cr_assert_eq(umbel_value_kind(umbel_result(future)), UMBEL_NULL);
+    umbel_future_free(future);
+    rig_free(rig);
+}
+
 Test(inbox, a_failure_is_told_with_its_type_and_message)
 {
     struct rig *rig = rig_new();
