@@ -7,60 +7,41 @@
 #include "common/str.h"
 
 /* clang-format off */
-#define FIELD(name) {offsetof(struct message, name), {NULL, 0}}
-#define HEADER(name) {offsetof(struct message, name), {#name, sizeof #name - 1}}
+#define HEADER(name) [MESSAGE_TEXT_NUMBER(name)] = {#name, sizeof #name - 1}
 /* clang-format on */
 
-const struct message_field message_fields[MESSAGE_FIELD_COUNT] = {
-    FIELD(queue),
-    FIELD(exchange),
-    FIELD(routing_key),
-    FIELD(content_type),
-    FIELD(content_encoding),
-    FIELD(correlation_id),
-    FIELD(reply_to),
-    HEADER(lang),
-    HEADER(task),
-    HEADER(id),
-    HEADER(root_id),
-    HEADER(parent_id),
-    HEADER(group),
-    HEADER(eta),
-    HEADER(expires),
-    HEADER(shadow),
-    HEADER(argsrepr),
-    HEADER(kwargsrepr),
-    HEADER(origin),
-    HEADER(compression),
-    FIELD(body),
+const umbel_str message_names[MESSAGE_TEXTS] = {
+    HEADER(lang),       HEADER(task),   HEADER(id),          HEADER(root_id), HEADER(parent_id),
+    HEADER(group),      HEADER(eta),    HEADER(expires),     HEADER(shadow),  HEADER(argsrepr),
+    HEADER(kwargsrepr), HEADER(origin), HEADER(compression),
 };
+
+_Static_assert(MESSAGE_TEXT_NUMBER(body) == MESSAGE_TEXTS - 1, "the body is the last text");
 
 void message_init(struct message *msg)
 {
     *msg = (struct message){.expiration_ms = -1, .group_index = -1, .ignore_result = -1};
 }
 
-static size_t fields_size(const struct message *msg)
+static size_t texts_size(const struct message *msg)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
-        const umbel_str *text = message_field_of(msg, i);
-        size += text->data ? text->size + 1 : 0;
-    }
+    size_t size = MESSAGE_TEXTS;
+    for (size_t i = 0; i < MESSAGE_TEXTS; i++)
+        size += msg->texts[i].size;
     return size;
 }
 
 /* All into one piece of memory, each with a NUL behind it. */
-static bool copy_fields(struct arena *arena, struct message *to, const struct message *from)
+static bool copy_texts(struct arena *arena, struct message *to, const struct message *from)
 {
-    char *room = arena_alloc(arena, fields_size(from));
-    for (size_t i = 0; room && i < MESSAGE_FIELD_COUNT; i++) {
-        umbel_str text = *message_field_of(from, i);
+    char *room = arena_alloc(arena, texts_size(from));
+    for (size_t i = 0; room && i < MESSAGE_TEXTS; i++) {
+        umbel_str text = from->texts[i];
         if (!text.data)
             continue;
         memcpy(room, text.data, text.size);
         room[text.size] = '\0';
-        *message_field(to, i) = (umbel_str){room, text.size};
+        to->texts[i].data = room;
         room += text.size + 1;
     }
     return room != NULL;
@@ -77,7 +58,7 @@ static bool copy_header(struct arena *arena, struct message_header *to, umbel_st
     return true;
 }
 
-static bool copy_extra(struct arena *arena, struct message *to, const struct message *from)
+bool message_copy_extra(struct arena *arena, struct message *to, const struct message *from)
 {
     struct message_header *extra = NULL;
     if (from->extra_count) {
@@ -96,7 +77,7 @@ static bool copy_extra(struct arena *arena, struct message *to, const struct mes
 int message_copy(struct arena *arena, struct message *to, const struct message *from)
 {
     struct message copy = *from;
-    if (!copy_fields(arena, &copy, from) || !copy_extra(arena, &copy, from))
+    if (!copy_texts(arena, &copy, from) || !message_copy_extra(arena, &copy, from))
         return UMBEL_NO_MEMORY;
     *to = copy;
     return UMBEL_OK;

@@ -1,27 +1,20 @@
-/* message_fields.h: the text fields of a message as rows, so that copying, packing and reading headers are
- * loops. */
+/* message_fields.h: what the files of a message share: the names of its texts on the wire, and the room for
+ * headers that it has no field for. */
 #ifndef COMMON_MESSAGE_FIELDS_H
 #define COMMON_MESSAGE_FIELDS_H
 
+#include <stddef.h>
+
 #include "common/message.h"
 
-struct message_field {
-    size_t offset;    /* of the umbel_str in struct message */
-    umbel_str header; /* its name on the wire; {NULL, 0}: no header of protocol 2 */
-};
+/* Where a text of that name is in msg->texts. */
+#define MESSAGE_TEXT_NUMBER(field) (offsetof(struct message, field) / sizeof(umbel_str))
 
-/* The order is the packed form's: new rows go to the end. */
-enum { MESSAGE_FIELD_COUNT = 21 };
-extern const struct message_field message_fields[MESSAGE_FIELD_COUNT];
+/* The header each of msg->texts travels as; {NULL, 0}: it is no header of protocol 2. */
+extern const umbel_str message_names[MESSAGE_TEXTS];
 
-static inline umbel_str *message_field(struct message *msg, size_t index)
-{
-    return (umbel_str *)(void *)((char *)msg + message_fields[index].offset);
-}
-static inline const umbel_str *message_field_of(const struct message *msg, size_t index)
-{
-    return (const umbel_str *)(const void *)((const char *)msg + message_fields[index].offset);
-}
+/* A copy of the extras in the arena; false: memory is out. */
+bool message_copy_extra(struct arena *arena, struct message *to, const struct message *from);
 
 /* Places for headers that `count` of them need: message_set_extra adds in place up to there. */
 static inline size_t message_extra_room(size_t count)

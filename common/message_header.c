@@ -141,16 +141,39 @@ static int read_field(umbel_str *field, umbel_str name, const umbel_value *value
     return code != UMBEL_OK && is_cosmetic(name) ? UMBEL_OK : code;
 }
 
+/* Which of msg->texts travels under this name; MESSAGE_TEXTS: none. At most two names are of one size. */
+static size_t find_text(umbel_str name)
+{
+#define NUMBER(field) MESSAGE_TEXT_NUMBER(field)
+    static const uint8_t of_size[][2] = {
+        [2] = {NUMBER(id)},
+        [3] = {NUMBER(eta)},
+        [4] = {NUMBER(task), NUMBER(lang)},
+        [5] = {NUMBER(group)},
+        [6] = {NUMBER(origin), NUMBER(shadow)},
+        [7] = {NUMBER(root_id), NUMBER(expires)},
+        [8] = {NUMBER(argsrepr)},
+        [9] = {NUMBER(parent_id)},
+        [10] = {NUMBER(kwargsrepr)},
+        [11] = {NUMBER(compression)},
+    };
+#undef NUMBER
+    if (name.size < 2 || name.size >= sizeof of_size / sizeof *of_size)
+        return MESSAGE_TEXTS;
+    for (size_t i = 0; i < 2; i++)
+        if (str_equal(name, message_names[of_size[name.size][i]]))
+            return of_size[name.size][i];
+    return MESSAGE_TEXTS;
+}
+
 int message_read_header(struct arena *arena, struct message *msg, umbel_str name, const umbel_value *value)
 {
-    bool is_void = umbel_value_kind(value) == UMBEL_NULL;
-    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
-        if (message_fields[i].header.data && str_equal(name, message_fields[i].header))
-            return read_field(message_field(msg, i), name, value);
-    }
+    size_t text = find_text(name);
+    if (text < MESSAGE_TEXTS)
+        return read_field(&msg->texts[text], name, value);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (str_equal(name, rows[i].name))
-            return is_void ? UMBEL_OK : rows[i].read(msg, value);
+            return umbel_value_kind(value) == UMBEL_NULL ? UMBEL_OK : rows[i].read(msg, value);
     }
     return read_extra(arena, msg, name, value);
 }
@@ -183,13 +206,13 @@ static void emit_flag(struct emission *emission, umbel_str name, bool flag)
 /* A worker takes the id for the root where none is named. */
 static void emit_texts(struct emission *emission, const struct message *msg)
 {
-    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++) {
-        const umbel_str *text = message_field_of(msg, i);
-        if (!message_fields[i].header.data || text->size == 0)
+    for (size_t i = 0; i < MESSAGE_TEXTS; i++) {
+        const umbel_str *text = &msg->texts[i];
+        if (!message_names[i].data || text->size == 0)
             continue;
         if (text == &msg->root_id && str_equal(msg->root_id, msg->id))
             continue;
-        emit_value(emission, message_fields[i].header, (umbel_value){.kind = UMBEL_STRING, .as.str = *text});
+        emit_value(emission, message_names[i], (umbel_value){.kind = UMBEL_STRING, .as.str = *text});
     }
 }
 

@@ -1,13 +1,16 @@
 /* message_pack.c: a message as bytes, for database rows and for frames to children of the same machine.
  *
  *     version  1 byte
- *     present  4 bytes: one bit for each text field (message_fields.h), then one for each number, one for
- * extras flags, priority, ignore_result + 1: 1 byte each texts    length (7 bits a byte, low first) and
- * bytes, for each bit numbers  8 bytes each, low byte first extras   to the end: a map in msgpack
+ *     present  4 bytes: one bit for each of message.texts, then one for each number, one for extras
+ *     flags, priority, ignore_result + 1: 1 byte each
+ *     texts    length (7 bits a byte, low first) and bytes, for each bit
+ *     numbers  8 bytes each, low byte first
+ *     extras   to the end: a map in msgpack
  *
  * A row may have been written by another version or by somebody else, so unpacking trusts nothing. */
 #include "common/message.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "common/codec.h"
@@ -15,21 +18,20 @@
 #include "common/str.h"
 
 enum { VERSION = 1, HEAD_SIZE = 8 };
-enum { NUMBER_COUNT = 6, NUMBER_BIT = MESSAGE_FIELD_COUNT, EXTRA_BIT = NUMBER_BIT + NUMBER_COUNT };
+enum { NUMBER_COUNT = 6, NUMBER_BIT = MESSAGE_TEXTS, EXTRA_BIT = NUMBER_BIT + NUMBER_COUNT };
 enum { FLAG_TRANSIENT = 1, FLAG_REDELIVERED = 2, FLAG_REPUBLISHED = 4, FLAGS_ALL = 7 };
 
-enum { FIELD_BITS = (1 << MESSAGE_FIELD_COUNT) - 1, NUMBER_BITS = (1 << NUMBER_COUNT) - 1 };
+enum { TEXT_BITS = (1 << MESSAGE_TEXTS) - 1, NUMBER_BITS = (1 << NUMBER_COUNT) - 1 };
 
 _Static_assert(EXTRA_BIT < 32, "the bits fit in four bytes");
 
-/* The lowest bit that is set, for loops over those that are: most messages have half of the fields. */
+/* The lowest bit that is set, for loops over those that are: most messages have half of the texts. */
 static size_t first(uint32_t bits)
 {
     return (size_t)__builtin_ctz(bits);
 }
 
-/* ---- numbers as bits; a default is not written
- * -------------------------------------------------------------------- */
+/* ---- numbers as bits; a default is not written ---- */
 
 static uint64_t bits_of(double real)
 {
@@ -61,15 +63,7 @@ static void set_numbers(struct message *msg, const uint64_t numbers[NUMBER_COUNT
 /* As message_init has them. */
 static const uint64_t absent[NUMBER_COUNT] = {[0] = UINT64_MAX, [2] = UINT64_MAX};
 
-/* ---- packing
- * ------------------------------------------------------------------------------------------------------ */
-
-static uint8_t *pack_fixed(uint8_t *to, uint64_t number, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        *to++ = (uint8_t)(number >> (8 * i));
-    return to;
-}
+/* ---- packing ---- */
 
 static uint8_t *pack_text(uint8_t *to, umbel_str text)
 {
@@ -77,55 +71,66 @@ static uint8_t *pack_text(uint8_t *to, umbel_str text)
     for (; length >= 0x80; length >>= 7)
         *to++ = (uint8_t)(length | 0x80);
     *to++ = (uint8_t)length;
-    if (text.size)
-        memcpy(to, text.data, text.size);
+    memcpy(to, text.data, text.size);
     return to + text.size;
 }
 
-static uint32_t present(const struct message *msg, const uint64_t numbers[NUMBER_COUNT])
+static uint8_t *pack_number(uint8_t *to, uint64_t number)
 {
-    uint32_t bits = 0;
-    for (size_t i = 0; i < MESSAGE_FIELD_COUNT; i++)
-        bits |= (uint32_t)(message_field_of(msg, i)->data != NULL) << i;
-    for (size_t i = 0; i < NUMBER_COUNT; i++)
-        bits |= (uint32_t)(numbers[i] != absent[i]) << (NUMBER_BIT + i);
-    return bits | (uint32_t)(msg->extra_count > 0) << EXTRA_BIT;
+    number = htole64(number);
+    memcpy(to, &number, sizeof number);
+    return to + sizeof number;
 }
 
-static uint8_t *pack_head(uint8_t *to, const struct message *msg, uint32_t bits)
+/* `bits` of texts and numbers. */
+static void pack_head(uint8_t *to, const struct message *msg, uint32_t bits)
 {
     int flags = (msg->transient ? FLAG_TRANSIENT : 0) | (msg->redelivered ? FLAG_REDELIVERED : 0) |
                 (msg->republished ? FLAG_REPUBLISHED : 0);
-    *to++ = VERSION;
-    to = pack_fixed(to, bits, 4);
-    *to++ = (uint8_t)flags;
-    *to++ = msg->priority;
-    *to++ = (uint8_t)(msg->ignore_result + 1);
-    return to;
+    bits = htole32(bits | (uint32_t)(msg->extra_count > 0) << EXTRA_BIT);
+    to[0] = VERSION;
+    memcpy(to + 1, &bits, sizeof bits);
+    to[5] = (uint8_t)flags;
+    to[6] = msg->priority;
+    to[7] = (uint8_t)(msg->ignore_result + 1);
 }
 
 /* How much everything but the extras can take. */
-static size_t most(const struct message *msg, uint32_t bits)
+static size_t most(const struct message *msg)
 {
     enum { LENGTH_MAX = 10 };
-    size_t size = HEAD_SIZE + NUMBER_COUNT * 8;
-    for (uint32_t rest = bits & FIELD_BITS; rest; rest &= rest - 1)
-        size += LENGTH_MAX + message_field_of(msg, first(rest))->size;
+    size_t size = HEAD_SIZE + NUMBER_COUNT * 8 + MESSAGE_TEXTS * LENGTH_MAX;
+    for (size_t i = 0; i < MESSAGE_TEXTS; i++)
+        size += msg->texts[i].size;
     return size;
 }
 
-static void pack_fields(struct buffer *out, const struct message *msg, const uint64_t numbers[NUMBER_COUNT],
-                        uint32_t bits)
+/* Everything but the extras, to where there is room for the most it can take; answers its end. With `moved`,
+ * a copy of the message, the copy's texts are those that were written. */
+static uint8_t *pack_fields(uint8_t *to, const struct message *msg, struct message *moved)
 {
-    uint8_t *start = buffer_room(out, most(msg, bits)), *to = start;
-    if (!to)
-        return;
-    to = pack_head(to, msg, bits);
-    for (uint32_t rest = bits & FIELD_BITS; rest; rest &= rest - 1)
-        to = pack_text(to, *message_field_of(msg, first(rest)));
-    for (uint32_t rest = bits >> NUMBER_BIT & NUMBER_BITS; rest; rest &= rest - 1)
-        to = pack_fixed(to, numbers[first(rest)], 8);
-    buffer_grew(out, (size_t)(to - start));
+    uint64_t numbers[NUMBER_COUNT];
+    uint8_t *head = to;
+    uint32_t bits = 0;
+    to += HEAD_SIZE;
+    for (size_t i = 0; i < MESSAGE_TEXTS; i++) {
+        umbel_str text = msg->texts[i];
+        if (!text.data)
+            continue;
+        bits |= (uint32_t)1 << i;
+        to = pack_text(to, text);
+        if (moved)
+            moved->texts[i].data = (const char *)to - text.size;
+    }
+    numbers_of(msg, numbers);
+    for (size_t i = 0; i < NUMBER_COUNT; i++) {
+        if (numbers[i] == absent[i])
+            continue;
+        bits |= (uint32_t)1 << (NUMBER_BIT + i);
+        to = pack_number(to, numbers[i]);
+    }
+    pack_head(head, msg, bits);
+    return to;
 }
 
 static int pack_extra(struct buffer *out, const struct message *msg)
@@ -142,15 +147,10 @@ static int pack_extra(struct buffer *out, const struct message *msg)
     return code;
 }
 
-int message_pack(struct buffer *out, const struct message *msg)
+/* Behind what is packed of it, which began at `length`. */
+static int pack_rest(struct buffer *out, const struct message *msg, size_t length)
 {
-    uint64_t numbers[NUMBER_COUNT];
-    size_t length = buffer_length(out);
-    int code = UMBEL_OK;
-    numbers_of(msg, numbers);
-    pack_fields(out, msg, numbers, present(msg, numbers));
-    if (msg->extra_count)
-        code = pack_extra(out, msg);
+    int code = msg->extra_count ? pack_extra(out, msg) : UMBEL_OK;
     if (out->failed)
         return UMBEL_NO_MEMORY;
     if (code)
@@ -158,8 +158,41 @@ int message_pack(struct buffer *out, const struct message *msg)
     return code;
 }
 
-/* ---- unpacking
- * ---------------------------------------------------------------------------------------------------- */
+int message_pack(struct buffer *out, const struct message *msg)
+{
+    size_t length = buffer_length(out);
+    uint8_t *to = buffer_room(out, most(msg));
+    if (!to)
+        return UMBEL_NO_MEMORY;
+    buffer_grew(out, (size_t)(pack_fields(to, msg, NULL) - to));
+    return pack_rest(out, msg, length);
+}
+
+int message_keep(struct arena *arena, struct message *to, const struct message *from, umbel_str *kept)
+{
+    uint8_t *room = arena_alloc(arena, most(from));
+    *to = *from;
+    if (!room || !message_copy_extra(arena, to, from))
+        return UMBEL_NO_MEMORY;
+    *kept = (umbel_str){(const char *)room, (size_t)(pack_fields(room, from, to) - room)};
+    return UMBEL_OK;
+}
+
+int message_pack_kept(struct buffer *out, const struct message *msg, umbel_str kept)
+{
+    size_t length = buffer_length(out);
+    uint8_t *to = buffer_room(out, kept.size);
+    uint32_t bits;
+    if (!to)
+        return UMBEL_NO_MEMORY;
+    memcpy(to, kept.data, kept.size);
+    memcpy(&bits, to + 1, sizeof bits);
+    pack_head(to, msg, le32toh(bits) & (TEXT_BITS | (uint32_t)NUMBER_BITS << NUMBER_BIT));
+    buffer_grew(out, kept.size);
+    return pack_rest(out, msg, length);
+}
+
+/* ---- unpacking ---- */
 
 struct cursor {
     const uint8_t *at, *end;
@@ -170,14 +203,13 @@ static size_t left(const struct cursor *cursor)
     return (size_t)(cursor->end - cursor->at);
 }
 
-static bool unpack_fixed(struct cursor *cursor, uint64_t *number, size_t size)
+static bool unpack_number(struct cursor *cursor, uint64_t *number)
 {
-    if (left(cursor) < size)
+    if (left(cursor) < sizeof *number)
         return false;
-    *number = 0;
-    for (size_t i = 0; i < size; i++)
-        *number |= (uint64_t)cursor->at[i] << (8 * i);
-    cursor->at += size;
+    memcpy(number, cursor->at, sizeof *number);
+    *number = le64toh(*number);
+    cursor->at += sizeof *number;
     return true;
 }
 
@@ -201,20 +233,20 @@ static bool unpack_text(struct cursor *cursor, umbel_str *text)
 
 static bool unpack_head(struct cursor *cursor, struct message *msg, uint32_t *bits)
 {
-    uint64_t mask;
-    if (left(cursor) < HEAD_SIZE || *cursor->at++ != VERSION)
+    const uint8_t *at = cursor->at;
+    if (left(cursor) < HEAD_SIZE || at[0] != VERSION)
         return false;
-    unpack_fixed(cursor, &mask, 4);
-    uint8_t flags = cursor->at[0], ignore = cursor->at[2];
-    if (mask >> (EXTRA_BIT + 1) || flags > FLAGS_ALL || ignore > 2)
+    memcpy(bits, at + 1, sizeof *bits);
+    *bits = le32toh(*bits);
+    uint8_t flags = at[5], ignore = at[7];
+    if (*bits >> (EXTRA_BIT + 1) || flags > FLAGS_ALL || ignore > 2)
         return false;
-    *bits = (uint32_t)mask;
     msg->transient = flags & FLAG_TRANSIENT;
     msg->redelivered = flags & FLAG_REDELIVERED;
     msg->republished = flags & FLAG_REPUBLISHED;
-    msg->priority = cursor->at[1];
+    msg->priority = at[6];
     msg->ignore_result = (int8_t)(ignore - 1);
-    cursor->at += 3;
+    cursor->at += HEAD_SIZE;
     return true;
 }
 
@@ -222,11 +254,11 @@ static bool unpack_fields(struct cursor *cursor, struct message *msg, uint32_t b
 {
     uint64_t numbers[NUMBER_COUNT];
     memcpy(numbers, absent, sizeof numbers);
-    for (uint32_t rest = bits & FIELD_BITS; rest; rest &= rest - 1)
-        if (!unpack_text(cursor, message_field(msg, first(rest))))
+    for (uint32_t rest = bits & TEXT_BITS; rest; rest &= rest - 1)
+        if (!unpack_text(cursor, &msg->texts[first(rest)]))
             return false;
     for (uint32_t rest = bits >> NUMBER_BIT & NUMBER_BITS; rest; rest &= rest - 1)
-        if (!unpack_fixed(cursor, &numbers[first(rest)], 8))
+        if (!unpack_number(cursor, &numbers[first(rest)]))
             return false;
     set_numbers(msg, numbers);
     return true;

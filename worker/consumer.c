@@ -384,6 +384,7 @@ static bool replace_message(struct request *req, umbel_str packed)
     if (!msg.reply_to.size)
         msg.reply_to = old.reply_to;
     req->msg = msg;
+    req->job.kept = STR_NONE;
     req->was_read = true;
     return true;
 }

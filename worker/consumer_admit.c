@@ -224,7 +224,7 @@ static struct request *receive(struct consumer *consumer, struct tag tag, const 
     bool nested = works && nested_flow_expects(&consumer->nested, tag.consumer);
     bool expected = nested || (works && flow_expects(&consumer->flow, tag.consumer));
     struct request *req = expected ? request_set_take(&consumer->requests) : NULL;
-    if (req && message_copy(&req->arena, &req->msg, msg) != UMBEL_OK) {
+    if (req && message_keep(&req->arena, &req->msg, msg, &req->job.kept) != UMBEL_OK) {
         request_set_give(&consumer->requests, req);
         req = NULL;
     }

@@ -20,6 +20,7 @@ struct registry;
 
 struct job {
     const struct message *msg;        /* owned by the consumer, lives as long as the job */
+    umbel_str kept;                   /* of message_keep; void: it is not packed yet */
     const struct umbel_task_def *def; /* the registry's row; NULL only for a job of role reader */
     enum codec result_codec;
     double time_limit, soft_time_limit; /* seconds, decided from task, call and worker; 0 = none */

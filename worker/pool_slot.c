@@ -44,6 +44,14 @@ static struct frame_run run_make(const struct prefork *pool, const struct job *j
     };
 }
 
+static void pack_job(struct buffer *out, const struct job *job)
+{
+    if (job->kept.data)
+        message_pack_kept(out, job->msg, job->kept);
+    else
+        message_pack(out, job->msg);
+}
+
 void slot_give(struct slot *slot, struct note *note)
 {
     struct frame_run run = run_make(slot->pool, note->job);
@@ -64,7 +72,7 @@ void slot_give(struct slot *slot, struct note *note)
     slot->touched = true;
     size_t opened = frame_open(out, FRAME_RUN, note->number);
     buffer_add(out, &run, sizeof run);
-    message_pack(out, note->job->msg);
+    pack_job(out, note->job);
     frame_close(out, opened);
     stream_wrote(slot->stream);
     watch_slot(slot);

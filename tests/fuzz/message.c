@@ -17,6 +17,20 @@ static int touch(void *to, umbel_str name, const umbel_value *value)
     return 0;
 }
 
+/* A copy that is packed already says what packing says. */
+static void use_kept(struct arena *arena, const struct message *msg, struct buffer *out)
+{
+    struct message copy;
+    umbel_str kept;
+    buffer_clear(out);
+    int code = message_pack(out, msg);
+    umbel_str packed = arena_str(arena, (umbel_str){(const char *)buffer_head(out), buffer_length(out)});
+    buffer_clear(out);
+    check(message_keep(arena, &copy, msg, &kept) == UMBEL_OK);
+    check(message_pack_kept(out, &copy, kept) == code && buffer_length(out) == packed.size);
+    check(packed.size == 0 || memcmp(buffer_head(out), packed.data, packed.size) == 0);
+}
+
 static void use(struct arena *arena, const struct message *msg)
 {
     struct buffer out;
@@ -29,6 +43,7 @@ static void use(struct arena *arena, const struct message *msg)
         umbel_str packed = {(const char *)buffer_head(&out), buffer_length(&out)};
         check(message_unpack(arena, packed, &back) == UMBEL_OK && back.extra_count == copy.extra_count);
     }
+    use_kept(arena, msg, &out);
     buffer_fini(&out);
 }
 

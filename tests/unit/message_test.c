@@ -4,6 +4,7 @@
 
 #include "common/codec.h"
 #include "common/message.h"
+#include "common/message_fields.h"
 #include "common/str.h"
 
 static struct arena arena;
@@ -74,6 +75,32 @@ Test(message, celerys_headers_fill_the_fields)
               str_equal(msg.lang, STR("py")));
     cr_assert(msg.extra_count == 3 && message_extra(&msg, "stamps")->kind == UMBEL_MAP);
     cr_assert(message_extra(&msg, "stamped_headers")->kind == UMBEL_NULL && !message_extra(&msg, "other"));
+}
+
+Test(message, every_text_that_has_a_name_is_read_under_it)
+{
+    size_t named = 0;
+    for (size_t i = 0; i < MESSAGE_TEXTS; i++) {
+        struct message msg;
+        umbel_value value = {.kind = UMBEL_STRING, .as.str = STR("text")};
+        message_init(&msg);
+        if (!message_names[i].data)
+            continue;
+        cr_assert_eq(message_read_header(&arena, &msg, message_names[i], &value), UMBEL_OK);
+        cr_assert(str_equal(msg.texts[i], STR("text")), "%s", message_names[i].data);
+        cr_assert_eq(msg.extra_count, 0);
+        named++;
+    }
+    cr_assert_eq(named, 13);
+}
+
+Test(message, a_header_without_a_name_is_kept_beside_the_fields)
+{
+    struct message msg;
+    umbel_value value = {.kind = UMBEL_STRING, .as.str = STR("text")};
+    message_init(&msg);
+    cr_assert_eq(message_read_header(&arena, &msg, STR(""), &value), UMBEL_OK);
+    cr_assert(msg.extra_count == 1 && !msg.queue.data);
 }
 
 Test(message, the_time_limit_is_hard_first)
@@ -308,6 +335,72 @@ Test(message, a_copy_owns_its_bytes)
     arena_fini(&other);
 }
 
+/* What message_pack makes of it, in the arena. */
+static umbel_str packed_form(const struct message *msg)
+{
+    buffer_clear(&out);
+    cr_assert_eq(message_pack(&out, msg), UMBEL_OK);
+    return arena_str(&arena, (umbel_str){(const char *)buffer_head(&out), buffer_length(&out)});
+}
+
+static umbel_str kept_form(const struct message *msg, umbel_str kept)
+{
+    buffer_clear(&out);
+    buffer_str(&out, STR("before")); /* as in a frame */
+    cr_assert_eq(message_pack_kept(&out, msg, kept), UMBEL_OK);
+    return arena_str(&arena, (umbel_str){(const char *)buffer_head(&out) + 6, buffer_length(&out) - 6});
+}
+
+Test(message, what_is_kept_is_packed_as_any_other)
+{
+    static char long_text[300];
+    memset(long_text, 'x', sizeof long_text);
+    for (uint32_t absent = 0; absent < 4096; absent++) {
+        struct message msg, copy;
+        umbel_str kept;
+        fill(&msg);
+        msg.origin = (umbel_str){long_text, 127 + absent % 3};
+        for (size_t i = 0; i < MESSAGE_TEXTS; i++)
+            if (absent >> i % 12 & 1)
+                msg.texts[i] = STR_NONE;
+        msg.extra_count = absent & 1 ? 0 : msg.extra_count;
+        msg.retries = absent & 2 ? 0 : msg.retries;
+        msg.expiration_ms = absent & 4 ? -1 : msg.expiration_ms;
+        cr_assert_eq(message_keep(&arena, &copy, &msg, &kept), UMBEL_OK);
+        cr_assert(str_equal(kept_form(&copy, kept), packed_form(&msg)), "%u", absent);
+        same(&msg, &copy);
+        arena_reset(&arena);
+    }
+}
+
+Test(message, what_is_kept_owns_its_bytes)
+{
+    struct message msg, copy;
+    umbel_str kept;
+    fill(&msg);
+    const char *before = emitted(&msg);
+    msg.task = arena_str(&arena, msg.task);
+    cr_assert_eq(message_keep(&arena, &copy, &msg, &kept), UMBEL_OK);
+    memset((char *)(uintptr_t)msg.task.data, 'X', msg.task.size);
+    memset((char *)(uintptr_t)msg.body.data, 'X', msg.body.size);
+    cr_assert_str_eq(emitted(&copy), before);
+    cr_assert(copy.body.data[0] == '[');
+}
+
+Test(message, flags_and_extras_of_what_is_kept_may_change)
+{
+    struct message msg, copy;
+    umbel_str kept;
+    umbel_value value = {.kind = UMBEL_INT, .as.integer = 7};
+    cr_assert_eq(read_headers(&msg, "{\"task\":\"t\",\"retries\":2}"), UMBEL_OK);
+    cr_assert_eq(message_keep(&arena, &copy, &msg, &kept), UMBEL_OK);
+    copy.redelivered = copy.republished = true;
+    cr_assert_eq(message_set_extra(&arena, &copy, STR("mine"), &value), UMBEL_OK);
+    cr_assert(str_equal(kept_form(&copy, kept), packed_form(&copy)));
+    copy.extra_count = 0;
+    cr_assert(str_equal(kept_form(&copy, kept), packed_form(&copy)));
+}
+
 Test(message, a_copy_into_too_little_memory_fails)
 {
     struct arena small;
@@ -319,8 +412,12 @@ Test(message, a_copy_into_too_little_memory_fails)
         limit += 16;
         arena_init(&small, limit);
         code = message_copy(&small, &copy, &msg);
+        arena_reset(&small);
+        umbel_str kept;
+        int again = message_keep(&small, &copy, &msg, &kept);
         arena_fini(&small);
         cr_assert(code == UMBEL_OK || code == UMBEL_NO_MEMORY, "%zu", limit);
+        cr_assert(again == UMBEL_NO_MEMORY || code == UMBEL_OK, "%zu", limit);
     }
     cr_assert_gt(limit, 400, "what is in it needs that");
 }
