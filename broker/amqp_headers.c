@@ -206,9 +206,10 @@ static void read_fixed(uint8_t kind, uint64_t bits, umbel_value *out)
     }
 }
 
+/* Whether it is UTF-8, message_read_header will see. */
 static void read_text(uint8_t kind, umbel_str text, umbel_value *out)
 {
-    out->kind = kind == 'S' && str_utf8(text) ? UMBEL_STRING : UMBEL_BYTES;
+    out->kind = kind == 'S' ? UMBEL_STRING : UMBEL_BYTES;
     out->as.str = text;
 }
 

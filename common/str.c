@@ -31,25 +31,36 @@ size_t utf8_sequence(const uint8_t *p, size_t left)
     return size;
 }
 
-bool str_utf8(umbel_str text)
+static inline bool is_ascii_word(const uint8_t *p)
 {
-    const uint8_t *p = (const uint8_t *)text.data;
-    size_t left = text.size;
-    while (left) {
-        uint64_t word;
-        if (left >= sizeof word) {
-            memcpy(&word, p, sizeof word);
-            if (!(word & 0x8080808080808080u)) {
-                p += sizeof word;
-                left -= sizeof word;
-                continue;
-            }
-        }
-        size_t size = utf8_sequence(p, left);
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return !(word & 0x8080808080808080u);
+}
+
+static bool utf8_between(const uint8_t *p, const uint8_t *end)
+{
+    while (p < end) {
+        size_t size = utf8_sequence(p, (size_t)(end - p));
         if (!size)
             return false;
         p += size;
-        left -= size;
     }
     return true;
+}
+
+bool str_utf8(umbel_str text)
+{
+    enum { WORD = sizeof(uint64_t) };
+    if (text.size == 0)
+        return true;
+    const uint8_t *p = (const uint8_t *)text.data, *end = p + text.size;
+    while (end - p >= WORD) {
+        size_t size = is_ascii_word(p) ? WORD : utf8_sequence(p, (size_t)(end - p));
+        if (!size)
+            return false;
+        p += size;
+    }
+    /* The rest is looked at together with what stands before it. */
+    return (text.size >= WORD && is_ascii_word(end - WORD)) || utf8_between(p, end);
 }
