@@ -2,6 +2,7 @@
 #include "common/clock.h"
 
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 double clock_now(void)
@@ -23,6 +24,9 @@ struct date {
     int64_t month, day; /* from 1 */
 };
 
+/* From the first of March of the year 0 to 1970, in days; a day in seconds. */
+enum { EPOCH_DAY = 719468, DAY = 86400 };
+
 /* Years counted from March make the leap day the last one; an era is 400 such years, 146097 days. */
 static int64_t days_of(struct date date)
 {
@@ -32,32 +36,53 @@ static int64_t days_of(struct date date)
     int64_t month = (date.month + 9) % 12; /* March is 0 */
     int64_t day_of_year = (153 * month + 2) / 5 + date.day - 1;
     int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
+    return era * 146097 + day_of_era - EPOCH_DAY;
 }
 
-static struct date date_of(int64_t days)
+/* `days` since the first of March of the year 0. */
+static struct date date_of(uint32_t days)
 {
-    days += 719468;
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-    int64_t day_of_era = days - era * 146097;
-    int64_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
-    int64_t month = (5 * day_of_year + 2) / 153;
+    uint32_t era = days / 146097, day_of_era = days % 146097;
+    uint32_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint32_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    uint32_t month = (5 * day_of_year + 2) / 153;
     struct date date = {.month = month < 10 ? month + 3 : month - 9,
                         .day = day_of_year - (153 * month + 2) / 5 + 1};
     date.year = year + era * 400 + (date.month <= 2);
     return date;
 }
 
-/* `count` decimal digits and then one more character. */
-static char *put(char *to, int64_t number, int count, char after)
+/* Two decimal digits. */
+static inline char *put_pair(char *to, uint32_t number)
 {
-    for (int i = count - 1; i >= 0; i--) {
-        to[i] = (char)('0' + number % 10);
-        number /= 10;
-    }
-    to[count] = after;
-    return to + count + 1;
+    to[0] = (char)('0' + number / 10);
+    to[1] = (char)('0' + number % 10);
+    return to + 2;
+}
+
+static inline char *put_pair_and(char *to, uint32_t number, char after)
+{
+    to = put_pair(to, number);
+    *to = after;
+    return to + 1;
+}
+
+static char *put_date(char *to, struct date date)
+{
+    to = put_pair(to, (uint32_t)date.year / 100);
+    to = put_pair_and(to, (uint32_t)date.year % 100, '-');
+    to = put_pair_and(to, (uint32_t)date.month, '-');
+    return put_pair_and(to, (uint32_t)date.day, 'T');
+}
+
+static char *put_time(char *to, uint32_t seconds, uint32_t micro)
+{
+    to = put_pair_and(to, seconds / 3600, ':');
+    to = put_pair_and(to, seconds / 60 % 60, ':');
+    to = put_pair_and(to, seconds % 60, '.');
+    to = put_pair(to, micro / 10000);
+    to = put_pair(to, micro / 100 % 100);
+    return put_pair(to, micro % 100);
 }
 
 size_t clock_iso(char out[CLOCK_ISO_SIZE], double when, bool offset)
@@ -68,23 +93,18 @@ size_t clock_iso(char out[CLOCK_ISO_SIZE], double when, bool offset)
         when = 253402300799.0;
     double whole = floor(when);
     int64_t seconds = (int64_t)whole;
-    int64_t micro = (int64_t)((when - whole) * 1e6 + 0.5);
+    uint32_t micro = (uint32_t)((when - whole) * 1e6 + 0.5);
     if (micro >= 1000000) {
         micro -= 1000000;
         seconds++;
     }
-    int64_t days = seconds / 86400 - (seconds % 86400 < 0);
-    int64_t rest = seconds - days * 86400;
-    struct date date = date_of(days);
-    char *to = put(out, date.year, 4, '-');
-    to = put(to, date.month, 2, '-');
-    to = put(to, date.day, 2, 'T');
-    to = put(to, rest / 3600, 2, ':');
-    to = put(to, rest / 60 % 60, 2, ':');
-    to = put(to, rest % 60, 2, '.');
-    to = put(to, micro, 6, '\0') - 1;
-    for (const char *tail = offset ? "+00:00" : ""; *tail; tail++)
-        *to++ = *tail;
+    uint64_t since = (uint64_t)(seconds + (int64_t)EPOCH_DAY * DAY);
+    char *to = put_date(out, date_of((uint32_t)(since / DAY)));
+    to = put_time(to, (uint32_t)(since % DAY), micro);
+    if (offset) {
+        memcpy(to, "+00:00", 6);
+        to += 6;
+    }
     *to = '\0';
     return (size_t)(to - out);
 }
@@ -189,6 +209,6 @@ int clock_parse(umbel_str text, double *when)
         if (!read_time(&cursor, &seconds, &below) || !zone(&cursor, &east))
             return UMBEL_BAD_VALUE;
     }
-    *when = (double)(days_of(date) * 86400 + seconds - east) + below;
+    *when = (double)(days_of(date) * DAY + seconds - east) + below;
     return UMBEL_OK;
 }
