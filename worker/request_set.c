@@ -3,6 +3,7 @@
 #include "worker/request_set.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "common/hash.h"
 #include "common/str.h"
 
@@ -132,19 +133,15 @@ struct request *request_set_take(struct request_set *set)
     return req;
 }
 
-/* The memory stays, everything else is as new. */
 static void request_clear(struct request *req)
 {
-    struct arena arena = req->arena;
-    struct buffer payload = req->payload;
-    arena_reset(&arena);
-    if (payload.size > PAYLOAD_KEPT) {
-        buffer_fini(&payload);
-        buffer_init(&payload, PAYLOAD_MAX);
-    } else {
-        buffer_clear(&payload);
-    }
-    *req = (struct request){.arena = arena, .payload = payload};
+    const size_t kept = offsetof(struct request, job);
+    arena_reset(&req->arena);
+    if (req->payload.size > PAYLOAD_KEPT)
+        buffer_fini(&req->payload);
+    else
+        buffer_clear(&req->payload);
+    memset((char *)req + kept, 0, sizeof *req - kept);
 }
 
 void request_set_give(struct request_set *set, struct request *req)

@@ -23,11 +23,13 @@ enum request_state {
 };
 
 struct request {
-    struct job job; /* job.msg is &msg, job.owner is this */
+    /* These keep their memory, and are written before they are read: */
     struct message msg;
     struct arena arena;    /* everything msg borrows */
     struct buffer payload; /* the encoded result map, kept until it is stored */
     struct parcel parcel;
+    /* Each request begins with these as zeros: */
+    struct job job; /* job.msg is &msg, job.owner is this */
     struct tag tag;
     enum request_state state;
     const char *garbled; /* why it could not be taken apart; NULL: it could */

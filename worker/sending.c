@@ -120,13 +120,10 @@ static int write_retried(struct request *req, const struct verdict *verdict,
 int sending_write(struct request *req, const struct verdict *verdict, const struct sending_context *context)
 {
     struct message *copy = &req->parcel.msg;
-    *copy = req->msg;
+    req->parcel = (struct parcel){.msg = req->msg, .owner = req, .bare = verdict->bare};
     copy->exchange = copy->routing_key = STR_NONE;
     copy->republished = request_flagged(&req->msg); /* what may have run before stays marked */
     copy->redelivered = false;
-    req->parcel.owner = req;
-    req->parcel.flags = 0;
-    req->parcel.bare = verdict->bare;
     /* The broker keeps whole seconds; the worker that gets it waits for the rest, which the eta tells. */
     req->parcel.due = verdict->delay >= 1 ? context->mono + floor(verdict->delay) : 0;
     int code = strip_death_records(&req->arena, copy);
