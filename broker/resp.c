@@ -2,14 +2,15 @@
  *
  * hiredis' parser builds whatever its five functions make; ours make nodes in an arena. An array's elements
  * are one block, so a node's place is known from its parent and its index, and nothing is freed one by one.
- * The parser moves its unread bytes to the front after every KiB that it has read, which is quadratic in what
- * it was fed, so it is fed in slices. */
+ * Published messages do not come to it (resp_message.h). It moves its unread bytes to the front after every
+ * KiB that it has read, which is quadratic in what it was fed, so it is fed in slices. */
 #include "broker/resp.h"
 
 #include <hiredis/read.h>
 #include <stdarg.h>
 #include <string.h>
 
+#include "broker/resp_message.h"
 #include "common/str.h"
 
 #define SLICE (4 * 1024)
@@ -239,10 +240,38 @@ static bool too_large(const struct resp_reader *reader)
            (unread > LINE_MAX_SIZE && !memchr(parser->buf + parser->pos, '\n', LINE_MAX_SIZE));
 }
 
+/* No reply is half read. */
+static bool is_between(const struct resp_reader *reader)
+{
+    return reader->parser->ridx == -1 && reader->parser->pos == reader->parser->len;
+}
+
+/* Published messages at the front of the data, each taken as the parser would have made it; how many bytes
+ * they have. */
+static size_t take_messages(const struct resp_reader *reader, const uint8_t *data, size_t size,
+                            resp_take *take, void *self, bool *stop)
+{
+    struct resp_reply items[3] = {
+        {.kind = RESP_STRING, .text = STR("message")}, {.kind = RESP_STRING}, {.kind = RESP_STRING}};
+    const struct resp_reply reply = {.kind = RESP_ARRAY, .count = 3, .items = items};
+    size_t used = 0, own = 1;
+    while (!*stop && is_between(reader) &&
+           (own = resp_message(data + used, size - used, &items[1].text, &items[2].text)) > 0) {
+        if (own > reader->max)
+            break;
+        used += own;
+        *stop = !take(self, &reply);
+    }
+    return used;
+}
+
 int resp_reader_feed(struct resp_reader *reader, const uint8_t *data, size_t size, resp_take *take,
                      void *self, const char **why)
 {
     bool stop = false;
+    size_t used = take_messages(reader, data, size, take, self, &stop);
+    data += used;
+    size -= used;
     while (size && !stop) {
         size_t slice = size < SLICE ? size : SLICE;
         if (too_large(reader)) {

@@ -21,7 +21,8 @@ struct resp_reply {
     enum resp_kind kind;
     uint32_t count;           /* of items */
     int64_t integer;          /* RESP_INTEGER */
-    umbel_str text;           /* RESP_STATUS, RESP_ERROR, RESP_STRING; NUL-terminated past its size */
+    umbel_str text;           /* RESP_STATUS, RESP_ERROR, RESP_STRING; NUL-terminated past its size, but
+                                 not in a published message */
     struct resp_reply *items; /* RESP_ARRAY */
 };
 

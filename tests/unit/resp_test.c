@@ -76,8 +76,8 @@ static void describe(struct record *record, const struct resp_reply *reply)
     char number[32];
     static const char *const marks[] = {"nil", "+", "-", ":", "$", "["};
     put(record, marks[reply->kind]);
-    if (reply->text.data)
-        put(record, reply->text.data);
+    record->used += (size_t)snprintf(record->text + record->used, sizeof record->text - record->used, "%.*s",
+                                     (int)reply->text.size, reply->text.data ? reply->text.data : "");
     snprintf(number, sizeof number, "%lld", (long long)reply->integer);
     if (reply->kind == RESP_INTEGER)
         put(record, number);
@@ -149,6 +149,57 @@ Test(resp, replies_may_come_byte_by_byte)
         cr_assert_eq(feed(&reader, &record, many + at, 1), UMBEL_OK);
     cr_assert_str_eq(record.text, many_read);
     resp_reader_fini(&reader);
+}
+
+/* Codes and replies of reading it at once, where the short way of messages is open, and byte by byte, where
+ * only the parser's is. */
+static void is_read_alike(const char *data, size_t size)
+{
+    struct record whole = {0}, bytes = {0};
+    struct resp_reader reader;
+    cr_assert_eq(resp_reader_init(&reader, MAX), UMBEL_OK);
+    int code = feed(&reader, &whole, data, size), byte_code = UMBEL_OK;
+    resp_reader_fini(&reader);
+    cr_assert_eq(resp_reader_init(&reader, MAX), UMBEL_OK);
+    for (size_t at = 0; at < size && byte_code == UMBEL_OK; at++)
+        byte_code = feed(&reader, &bytes, data + at, 1);
+    resp_reader_fini(&reader);
+    cr_assert_eq(code, byte_code, "'%s'", data);
+    cr_assert_str_eq(whole.text, bytes.text);
+}
+
+Test(resp, published_messages_are_read_alike_in_one_piece_and_in_many)
+{
+    static const char *const pieces[] = {"*3\r\n$7\r\nmessage\r\n$4\r\nchan\r\n$3\r\nabc\r\n",
+                                         "*3\r\n$7\r\nmessage\r\n$0\r\n\r\n$0\r\n\r\n",
+                                         "*3\r\n$7\r\nmessage\r\n$2\r\n\r\n\r\n$5\r\n*3\r\n$\r\n",
+                                         "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$-1\r\n",
+                                         "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n",
+                                         "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n:5\r\n",
+                                         "+PONG\r\n"};
+    enum { PIECES = sizeof pieces / sizeof *pieces };
+    for (int turn = 0; turn < PIECES * PIECES * PIECES; turn++) {
+        char data[512];
+        int size = snprintf(data, sizeof data, "%s%s%s", pieces[turn % PIECES],
+                            pieces[turn / PIECES % PIECES], pieces[turn / PIECES / PIECES]);
+        is_read_alike(data, (size_t)size);
+    }
+}
+
+Test(resp, what_is_almost_a_message_is_left_to_the_parser)
+{
+    static const char message[] = "*3\r\n$7\r\nmessage\r\n$4\r\nchan\r\n$3\r\nabc\r\n";
+    static const char others[] = "\r\n$*-+:0129mx";
+    for (size_t at = 0; at < sizeof message - 1; at++) {
+        for (const char *other = others; *other; other++) {
+            char data[sizeof message];
+            memcpy(data, message, sizeof data);
+            data[at] = *other;
+            is_read_alike(data, sizeof data - 1);
+        }
+    }
+    is_read_alike(message, sizeof message - 2);
+    is_read_alike("*3\r\n$7\r\nmessage\r\n$99999999999999999999\r\nc\r\n", 44);
 }
 
 struct sizes {
