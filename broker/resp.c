@@ -20,27 +20,43 @@
 
 /* ---- requests ---- */
 
-static size_t put_length(uint8_t *at, char type, uint64_t length)
+static uint8_t *put_end(uint8_t *at)
 {
-    uint8_t digits[20];
-    size_t count = 0, used = 0;
-    do {
-        digits[count++] = (uint8_t)('0' + length % 10);
-        length /= 10;
-    } while (length);
-    at[used++] = (uint8_t)type;
-    while (count)
-        at[used++] = digits[--count];
-    at[used++] = '\r';
-    at[used++] = '\n';
-    return used;
+    at[0] = '\r';
+    at[1] = '\n';
+    return at + 2;
+}
+
+static uint8_t *put_digits(uint8_t *at, uint64_t number)
+{
+    size_t count = 1;
+    for (uint64_t rest = number; rest >= 10; rest /= 10)
+        count++;
+    for (size_t i = count; i--; number /= 10)
+        at[i] = (uint8_t)('0' + number % 10);
+    return at + count;
+}
+
+static uint8_t *put_length(uint8_t *at, char type, uint64_t length)
+{
+    *at++ = (uint8_t)type;
+    if (length >= 1000) {
+        at = put_digits(at, length);
+    } else { /* nearly every word there is */
+        if (length >= 100)
+            *at++ = (uint8_t)('0' + length / 100);
+        if (length >= 10)
+            *at++ = (uint8_t)('0' + length / 10 % 10);
+        *at++ = (uint8_t)('0' + length % 10);
+    }
+    return put_end(at);
 }
 
 void resp_array(struct buffer *out, size_t count)
 {
     uint8_t *at = buffer_room(out, LENGTH_SIZE);
     if (at)
-        buffer_grew(out, put_length(at, '*', count));
+        buffer_grew(out, (size_t)(put_length(at, '*', count) - at));
 }
 
 void resp_pair(struct buffer *out, umbel_str head, umbel_str tail)
@@ -48,15 +64,13 @@ void resp_pair(struct buffer *out, umbel_str head, umbel_str tail)
     uint8_t *start = buffer_room(out, head.size + tail.size + LENGTH_SIZE + 2);
     if (!start)
         return;
-    uint8_t *at = start + put_length(start, '$', head.size + tail.size);
+    uint8_t *at = put_length(start, '$', head.size + tail.size);
     if (head.size)
         memcpy(at, head.data, head.size);
     at += head.size;
     if (tail.size)
         memcpy(at, tail.data, tail.size);
-    at += tail.size;
-    *at++ = '\r';
-    *at++ = '\n';
+    at = put_end(at + tail.size);
     buffer_grew(out, (size_t)(at - start));
 }
 

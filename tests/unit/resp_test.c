@@ -46,6 +46,39 @@ Test(resp, numbers_are_words_too)
     is_written(&out, "*1234567890\r\n$20\r\n-9223372036854775808\r\n");
 }
 
+Test(resp, a_length_has_as_many_digits_as_it_needs)
+{
+    static const size_t sizes[] = {0,   1,   9,   10,   11,   99,   100,   101,
+                                   109, 110, 999, 1000, 1001, 9999, 10000, 65536};
+    static char text[65537];
+    memset(text, 'x', sizeof text - 1);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct buffer out;
+        char head[32];
+        int size = snprintf(head, sizeof head, "$%zu\r\n", sizes[i]);
+        buffer_init(&out, 100000);
+        resp_pair(&out, (umbel_str){text, sizes[i] / 2}, (umbel_str){text, sizes[i] - sizes[i] / 2});
+        cr_assert_eq(buffer_length(&out), (size_t)size + sizes[i] + 2);
+        cr_assert_arr_eq(buffer_head(&out), head, (size_t)size);
+        cr_assert_arr_eq(buffer_head(&out) + size, text, sizes[i]);
+        cr_assert_arr_eq(buffer_head(&out) + size + sizes[i], "\r\n", 2);
+        buffer_fini(&out);
+    }
+}
+
+Test(resp, a_count_may_be_any_number)
+{
+    static const size_t counts[] = {0, 9, 10, 99, 100, 999, 1000, 4294967296, SIZE_MAX / 10, SIZE_MAX};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct buffer out;
+        char wanted[32];
+        snprintf(wanted, sizeof wanted, "*%zu\r\n", counts[i]);
+        buffer_init(&out, 1000);
+        resp_array(&out, counts[i]);
+        is_written(&out, wanted);
+    }
+}
+
 Test(resp, a_request_past_the_buffers_maximum_fails_it)
 {
     struct buffer out;
