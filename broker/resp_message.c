@@ -16,7 +16,7 @@ static bool take_words(umbel_str *rest, umbel_str words)
     return true;
 }
 
-/* "$7\r\n". Redis writes no sign and no zeros before. */
+/* "$7\r\n", without sign and zeros before it, as the parser wants it too. */
 static bool take_length(umbel_str *rest, size_t *length)
 {
     size_t at = 1;
@@ -25,8 +25,9 @@ static bool take_length(umbel_str *rest, size_t *length)
         return false;
     for (; at < rest->size && at <= DIGITS_MAX && rest->data[at] >= '0' && rest->data[at] <= '9'; at++)
         *length = *length * 10 + (size_t)(rest->data[at] - '0');
+    bool plain = at > 1 && (at == 2 || rest->data[1] != '0');
     *rest = (umbel_str){rest->data + at, rest->size - at};
-    return at > 1 && take_words(rest, STR("\r\n"));
+    return plain && take_words(rest, STR("\r\n"));
 }
 
 static bool take_text(umbel_str *rest, umbel_str *text)

@@ -232,6 +232,7 @@ Test(resp, what_is_almost_a_message_is_left_to_the_parser)
         }
     }
     is_read_alike(message, sizeof message - 2);
+    is_read_alike("*3\r\n$7\r\nmessage\r\n$04\r\nchan\r\n$3\r\nabc\r\n", 40);
     is_read_alike("*3\r\n$7\r\nmessage\r\n$99999999999999999999\r\nc\r\n", 44);
 }
 
