@@ -232,8 +232,13 @@ Test(resp, what_is_almost_a_message_is_left_to_the_parser)
         }
     }
     is_read_alike(message, sizeof message - 2);
-    is_read_alike("*3\r\n$7\r\nmessage\r\n$04\r\nchan\r\n$3\r\nabc\r\n", 40);
-    is_read_alike("*3\r\n$7\r\nmessage\r\n$99999999999999999999\r\nc\r\n", 44);
+    static const char *const lengths[] = {"04", "+4", "-4", "", "4 ", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char data[128];
+        int size =
+            snprintf(data, sizeof data, "*3\r\n$7\r\nmessage\r\n$%s\r\nchan\r\n$3\r\nabc\r\n", lengths[i]);
+        is_read_alike(data, (size_t)size);
+    }
 }
 
 struct sizes {
