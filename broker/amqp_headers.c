@@ -31,7 +31,7 @@ struct cursor {
     bool bad;
 };
 
-static const uint8_t *get(struct cursor *cursor, size_t size)
+static inline const uint8_t *get(struct cursor *cursor, size_t size)
 {
     if (cursor->bad || (size_t)(cursor->end - cursor->at) < size) {
         cursor->bad = true;
@@ -40,6 +40,12 @@ static const uint8_t *get(struct cursor *cursor, size_t size)
     const uint8_t *at = cursor->at;
     cursor->at += size;
     return at;
+}
+
+static inline uint8_t get_byte(struct cursor *cursor)
+{
+    const uint8_t *at = get(cursor, 1);
+    return at ? *at : 0;
 }
 
 static uint64_t get_number(struct cursor *cursor, size_t size)
@@ -51,18 +57,28 @@ static uint64_t get_number(struct cursor *cursor, size_t size)
     return number;
 }
 
-static umbel_str get_text(struct cursor *cursor, size_t length_size)
+static inline umbel_str get_bytes(struct cursor *cursor, size_t size)
 {
-    const uint8_t *length = get(cursor, length_size);
-    size_t size = !length ? 0 : length_size == 1 ? *length : bytes_get32(length);
     const uint8_t *at = get(cursor, size);
     return at ? (umbel_str){(const char *)at, size} : STR_NONE;
+}
+
+/* A text with its length before it, in one byte or in four. */
+static inline umbel_str get_short(struct cursor *cursor)
+{
+    return get_bytes(cursor, get_byte(cursor));
+}
+
+static inline umbel_str get_long(struct cursor *cursor)
+{
+    const uint8_t *length = get(cursor, 4);
+    return get_bytes(cursor, length ? bytes_get32(length) : 0);
 }
 
 /* The inside of a table or array, as a cursor of its own. */
 static struct cursor get_inside(struct cursor *cursor)
 {
-    umbel_str inside = get_text(cursor, 4);
+    umbel_str inside = get_long(cursor);
     const uint8_t *at = (const uint8_t *)inside.data;
     return (struct cursor){.at = at, .end = at ? at + inside.size : at, .bad = cursor->bad};
 }
@@ -108,12 +124,12 @@ static int fixed_size(uint8_t kind)
 
 static void skip_value(struct cursor *cursor)
 {
-    uint8_t kind = (uint8_t)get_number(cursor, 1);
+    uint8_t kind = get_byte(cursor);
     int size = fixed_size(kind);
     if (size >= 0)
         get(cursor, (size_t)size);
     else if (size == -1)
-        get_text(cursor, 4);
+        get_long(cursor);
     else
         cursor->bad = true;
 }
@@ -124,7 +140,7 @@ static size_t count_values(struct cursor cursor, bool keys)
     size_t count = 0;
     while (!at_end(&cursor)) {
         if (keys)
-            get_text(&cursor, 1);
+            get_short(&cursor);
         skip_value(&cursor);
         count += !cursor.bad;
     }
@@ -237,7 +253,7 @@ static bool read_map(struct reading *reading, struct cursor *cursor, int depth, 
         return reading->no_memory = true, false;
     *out = (umbel_value){.kind = UMBEL_MAP, .count = (uint32_t)count, .as.pairs = pairs};
     for (size_t i = 0; !at_end(&inside); i++) {
-        umbel_str key = get_text(&inside, 1);
+        umbel_str key = get_short(&inside);
         if (i == count || inside.bad)
             return false;
         pairs[i].key = arena_str(reading->arena, key);
@@ -252,7 +268,7 @@ static bool read_map(struct reading *reading, struct cursor *cursor, int depth, 
 static bool read_value(struct reading *reading, struct cursor *cursor, int depth, umbel_value *out)
 {
     *out = (umbel_value){.kind = UMBEL_NULL};
-    uint8_t kind = (uint8_t)get_number(cursor, 1);
+    uint8_t kind = get_byte(cursor);
     int size = fixed_size(kind);
     if (cursor->bad || size == -2 || depth > AMQP_CODEC_DEPTH)
         return false;
@@ -263,7 +279,7 @@ static bool read_value(struct reading *reading, struct cursor *cursor, int depth
     } else if (kind == 'F') {
         return read_map(reading, cursor, depth, out);
     } else {
-        read_text(kind, get_text(cursor, 4), out);
+        read_text(kind, get_long(cursor), out);
         if (depth > 0 && !cursor->bad)
             out->as.str = arena_str(reading->arena, out->as.str);
     }
@@ -290,7 +306,7 @@ static int read_headers(struct arena *arena, struct cursor inside, struct messag
     struct reading reading = {.arena = arena};
     int code = UMBEL_OK;
     while (!at_end(&inside)) {
-        umbel_str name = get_text(&inside, 1);
+        umbel_str name = get_short(&inside);
         umbel_value value;
         if (!read_value(&reading, &inside, 0, &value)) {
             *why = reading.no_memory ? "the headers do not fit into memory"
@@ -327,23 +343,23 @@ int amqp_headers_read(struct arena *arena, const uint8_t *data, size_t size, str
     for (unsigned more = flags; more & FLAGS_MORE && !cursor.bad;)
         more = (unsigned)get_number(&cursor, 2);
     if (flags & FLAG_CONTENT_TYPE)
-        msg->content_type = get_text(&cursor, 1);
+        msg->content_type = get_short(&cursor);
     if (flags & FLAG_CONTENT_ENCODING)
-        msg->content_encoding = get_text(&cursor, 1);
+        msg->content_encoding = get_short(&cursor);
     if (flags & FLAG_HEADERS) {
         struct cursor inside = get_inside(&cursor);
         code = read_headers(arena, inside, msg, why);
     }
     if (flags & FLAG_DELIVERY_MODE)
-        msg->transient = get_number(&cursor, 1) != AMQP_DELIVERY_PERSISTENT;
+        msg->transient = get_byte(&cursor) != AMQP_DELIVERY_PERSISTENT;
     if (flags & FLAG_PRIORITY)
-        msg->priority = (uint8_t)get_number(&cursor, 1);
+        msg->priority = get_byte(&cursor);
     if (flags & FLAG_CORRELATION_ID)
-        msg->correlation_id = get_text(&cursor, 1);
+        msg->correlation_id = get_short(&cursor);
     if (flags & FLAG_REPLY_TO)
-        msg->reply_to = get_text(&cursor, 1);
+        msg->reply_to = get_short(&cursor);
     if (flags & FLAG_EXPIRATION)
-        msg->expiration_ms = read_expiration(get_text(&cursor, 1));
+        msg->expiration_ms = read_expiration(get_short(&cursor));
     if (cursor.bad) {
         *why = "the properties are cut off";
         code = UMBEL_BAD_MESSAGE;

@@ -59,21 +59,31 @@ void arena_reset(struct arena *arena)
     arena->total = 0;
 }
 
-static bool add_chunk(struct arena *arena, size_t least)
+static void *take(struct arena *arena, size_t size)
 {
-    size_t size = arena->chunk ? arena->chunk->size * 2 : CHUNK_FIRST;
-    if (size > 1024 * 1024)
-        size = 1024 * 1024;
-    if (size < least)
-        size = least;
-    struct arena_chunk *chunk = malloc(sizeof *chunk + size);
+    struct arena_chunk *chunk = arena->chunk;
+    void *memory = chunk->data + chunk->used;
+    chunk->used += size;
+    arena->total += size;
+    return memory;
+}
+
+/* Seldom, and out of line: arena_alloc is short without it. */
+static __attribute__((noinline)) void *take_from_new_chunk(struct arena *arena, size_t size)
+{
+    size_t room = arena->chunk ? arena->chunk->size * 2 : CHUNK_FIRST;
+    if (room > 1024 * 1024)
+        room = 1024 * 1024;
+    if (room < size)
+        room = size;
+    struct arena_chunk *chunk = malloc(sizeof *chunk + room);
     if (!chunk)
-        return false;
+        return NULL;
     chunk->older = arena->chunk;
-    chunk->size = size;
+    chunk->size = room;
     chunk->used = 0;
     arena->chunk = chunk;
-    return true;
+    return take(arena, size);
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
@@ -83,16 +93,10 @@ void *arena_alloc(struct arena *arena, size_t size)
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     if (arena->limit && (size > arena->limit || arena->total > arena->limit - size))
         return NULL;
-    struct arena_chunk *chunk = arena->chunk;
-    if (!chunk || chunk->size - chunk->used < size) {
-        if (!add_chunk(arena, size))
-            return NULL;
-        chunk = arena->chunk;
-    }
-    void *memory = chunk->data + chunk->used;
-    chunk->used += size;
-    arena->total += size;
-    return memory;
+    const struct arena_chunk *chunk = arena->chunk;
+    if (!chunk || chunk->size - chunk->used < size)
+        return take_from_new_chunk(arena, size);
+    return take(arena, size);
 }
 
 char *arena_copy(struct arena *arena, const void *data, size_t size)

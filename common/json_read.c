@@ -51,12 +51,15 @@ static bool no_memory(struct reader *reader)
     return fail(reader, reader->arena->limit ? UMBEL_TOO_LARGE : UMBEL_NO_MEMORY, "no memory is left for it");
 }
 
+static inline bool is_space(char c)
+{
+    return (uint8_t)c <= ' ' && (c == ' ' || c == '\n' || c == '\t' || c == '\r');
+}
+
 static inline void skip_space(struct reader *reader)
 {
-    char *at = reader->at;
-    while (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')
-        at++;
-    reader->at = at;
+    while (is_space(*reader->at))
+        reader->at++;
 }
 
 /* ---- scalars
@@ -244,7 +247,7 @@ static bool close_container(struct reader *reader, umbel_value *out)
     umbel_value *container = &reader->stack[reader->depth - 1].container;
     reader->at++;
     if (container->kind == UMBEL_MAP) {
-        if (!value_map_finish(reader->arena, container))
+        if (container->count > 1 && !value_map_finish(reader->arena, container))
             return no_memory(reader);
         if (container->count == 2)
             json_typed(reader->arena, container);

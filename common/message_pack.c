@@ -213,17 +213,26 @@ static bool unpack_number(struct cursor *cursor, uint64_t *number)
     return true;
 }
 
+/* The bytes of a length behind the first. */
+static bool unpack_long_length(struct cursor *cursor, uint64_t *length)
+{
+    *length &= 0x7F;
+    for (int shift = 7; cursor->at < cursor->end && shift <= 56; shift += 7) {
+        uint8_t byte = *cursor->at++;
+        *length |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
 static bool unpack_text(struct cursor *cursor, umbel_str *text)
 {
-    uint64_t length = 0;
-    for (int shift = 0;; shift += 7) {
-        if (cursor->at == cursor->end || shift > 56)
-            return false;
-        uint8_t byte = *cursor->at++;
-        length |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80)
-            break;
-    }
+    if (cursor->at == cursor->end)
+        return false;
+    uint64_t length = *cursor->at++;
+    if (length >= 0x80 && !unpack_long_length(cursor, &length))
+        return false;
     if (length > left(cursor))
         return false;
     *text = (umbel_str){(const char *)cursor->at, (size_t)length};

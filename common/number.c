@@ -23,15 +23,19 @@ struct decimal {
 static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 
+static int natural_digits(uint64_t number)
+{
+    int count = 1;
+    for (uint64_t bound = 10; number >= bound && count < 19; bound *= 10)
+        count++;
+    return count + (number >= 10000000000000000000u);
+}
+
 static int natural_text(char *to, uint64_t number)
 {
-    char reversed[20];
-    int count = 0;
-    do
-        reversed[count++] = (char)('0' + number % 10);
-    while (number /= 10);
-    for (int i = 0; i < count; i++)
-        to[i] = reversed[count - 1 - i];
+    int count = natural_digits(number);
+    for (int i = count - 1; i >= 0; i--, number /= 10)
+        to[i] = (char)('0' + number % 10);
     return count;
 }
 

@@ -78,11 +78,14 @@ size_t umbel_value_count(const umbel_value *value)
     return is_container(value) ? value->count : 0;
 }
 
+static const umbel_value *element(const umbel_value *container, size_t index)
+{
+    return container->kind == UMBEL_LIST ? &container->as.items[index] : &container->as.pairs[index].value;
+}
+
 const umbel_value *umbel_value_at(const umbel_value *value, size_t index)
 {
-    if (index >= umbel_value_count(value))
-        return NULL;
-    return value->kind == UMBEL_LIST ? &value->as.items[index] : &value->as.pairs[index].value;
+    return is_container(value) && index < value->count ? element(value, index) : NULL;
 }
 
 umbel_str umbel_value_key(const umbel_value *value, size_t index)
@@ -137,21 +140,20 @@ static const umbel_value *find_invalid(const umbel_value *value, struct buffer *
     return NULL;
 }
 
-/* Nearly every value is valid: only for one that is not is the path worth its price. */
-static bool is_valid(const umbel_value *value)
+bool value_is_valid(const umbel_value *value)
 {
-    if (value->kind > UMBEL_MAP)
-        return false;
-    for (uint32_t i = 0; i < umbel_value_count(value); i++) {
-        if (!is_valid(umbel_value_at(value, i)))
+    for (size_t i = 0; is_container(value) && i < value->count; i++) {
+        const umbel_value *at = element(value, i);
+        if (is_container(at) ? !value_is_valid(at) : at->kind > UMBEL_MAP)
             return false;
     }
-    return true;
+    return !value || value->kind <= UMBEL_MAP;
 }
 
+/* Nearly every value is valid: only for one that is not is the path worth its price. */
 const umbel_value *value_find_invalid(const umbel_value *value, struct buffer *path)
 {
-    return !value || is_valid(value) ? NULL : find_invalid(value, path);
+    return value_is_valid(value) ? NULL : find_invalid(value, path);
 }
 
 int value_height(const umbel_value *value)

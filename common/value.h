@@ -38,6 +38,8 @@ struct value_pair {
     struct umbel_value value;
 };
 
+/* Is there nothing in the tree whose kind is past UMBEL_MAP? An absent value is valid. */
+bool value_is_valid(const umbel_value *value);
 /* The first value in the tree whose kind is past UMBEL_MAP, or NULL. `path` gets where it is, e.g. "[1]['k']". */
 const umbel_value *value_find_invalid(const umbel_value *value, struct buffer *path);
 /* Deep copy into `arena`; NULL when memory is out. */

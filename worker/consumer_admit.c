@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 #include "common/clock.h"
+#include "common/str.h"
 #include "worker/nest_route.h"
 #include "worker/registry.h"
 
@@ -166,6 +167,16 @@ static void refuse(struct consumer *consumer, struct request *req, const struct 
     consumer_end(consumer, req, verdict, NULL);
 }
 
+/* Mostly it is the task that ended last. */
+static const umbel_task_def *find_task(const struct consumer *consumer, umbel_str name)
+{
+    const umbel_task_def *last = consumer->last_def;
+    if (name.size == 0)
+        return NULL;
+    return last && str_equal(str_of(last->name), name) ? last
+                                                       : registry_find(consumer->options.registry, name);
+}
+
 /* Asked when it comes, and again after each new fact. */
 void consumer_admit(struct consumer *consumer, struct request *req)
 {
@@ -174,7 +185,7 @@ void consumer_admit(struct consumer *consumer, struct request *req)
     bool flagged = request_flagged(&req->msg);
     struct request *twin =
         flagged && !req->in_table ? request_set_find(&consumer->requests, req->msg.id) : NULL;
-    req->job.def = req->msg.task.size ? registry_find(consumer->options.registry, req->msg.task) : NULL;
+    req->job.def = find_task(consumer, req->msg.task);
     req->job.result_codec = request_result_codec(&req->msg, &consumer->options.policy);
     consumer_facts(consumer, req, &facts);
     facts.running_here = twin != NULL;

@@ -39,16 +39,15 @@ size_t frame_size(const struct frame_pieces *pieces)
 
 void frame_put(void *to, const struct frame_pieces *pieces)
 {
-    struct frame_head head = head_make(pieces->kind, pieces->number, frame_size(pieces));
-    uint8_t *at = to;
-    memcpy(at, &head, sizeof head);
-    at += sizeof head;
+    uint8_t *start = to, *at = start + sizeof(struct frame_head);
     for (size_t i = 0; i < PIECES; i++) {
         if (pieces->piece[i].size == 0)
             continue;
         memcpy(at, pieces->piece[i].data, pieces->piece[i].size);
         at += pieces->piece[i].size;
     }
+    struct frame_head head = head_make(pieces->kind, pieces->number, (size_t)(at - start));
+    memcpy(start, &head, sizeof head);
 }
 
 void frame_add(struct buffer *out, const struct frame_pieces *pieces)

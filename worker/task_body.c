@@ -81,8 +81,10 @@ umbel_value *task_decode(struct umbel_task *task, const struct codec_row **codec
     const struct codec_row *row = choose_codec(task);
     struct buffer unpacked;
     umbel_str bytes;
+    if (!row)
+        return NULL;
     buffer_init(&unpacked, TASK_BODY_MAX);
-    if (!row || !unpack(task, &unpacked, &bytes)) {
+    if (!unpack(task, &unpacked, &bytes)) {
         buffer_fini(&unpacked);
         return NULL;
     }
@@ -118,7 +120,7 @@ static bool check_embed(struct umbel_task *task, const umbel_value *embed)
 {
     static const char *const links[] = {"callbacks", "errbacks", "chain", "chord"};
     char names[64] = "";
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4 && umbel_value_count(embed); i++) {
         if (!carries(embed, links[i]))
             continue;
         if (names[0])
@@ -159,14 +161,15 @@ static void refuse_argument(struct umbel_task *task, const char *which, size_t w
     }
 }
 
-static bool check_values(struct umbel_task *task, const umbel_value *container)
+/* Refuses the first one that is not valid. */
+static void refuse_values(struct umbel_task *task, const umbel_value *container)
 {
     struct buffer path;
     buffer_init(&path, 4096);
-    bool good = true;
-    for (size_t i = 0; good && i < umbel_value_count(container); i++) {
+    const umbel_value *bad = NULL;
+    for (size_t i = 0; !bad && i < umbel_value_count(container); i++) {
         umbel_str key = umbel_value_key(container, i);
-        const umbel_value *bad = value_find_invalid(umbel_value_at(container, i), &path);
+        bad = value_find_invalid(umbel_value_at(container, i), &path);
         if (!bad)
             continue;
         char number[24];
@@ -174,10 +177,16 @@ static bool check_values(struct umbel_task *task, const umbel_value *container)
         bool named = umbel_value_kind(container) == UMBEL_MAP;
         umbel_str where = {(const char *)buffer_head(&path), buffer_length(&path)};
         refuse_argument(task, named ? key.data : number, named ? key.size : digits, where, bad);
-        good = false;
     }
     buffer_fini(&path);
-    return good;
+}
+
+static bool check_values(struct umbel_task *task, const umbel_value *container)
+{
+    if (value_is_valid(container))
+        return true;
+    refuse_values(task, container);
+    return false;
 }
 
 bool task_open_body(struct umbel_task *task)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/codec.h"
+#include "common/number.h"
 #include "common/json.h"
 #include "common/str.h"
 
@@ -355,5 +356,19 @@ Test(json, skipping_finds_the_end_of_a_value)
                       got.data);
         else
             cr_assert_null(got.data, "%s", rows[i].text);
+    }
+}
+
+Test(json, an_integer_of_any_length_is_written_as_printf_does)
+{
+    char text[NUMBER_SIZE], expected[NUMBER_SIZE];
+    int64_t power = 1;
+    for (int digits = 1; digits <= 19; digits++, power = digits < 19 ? power * 10 : INT64_MAX) {
+        int64_t near[] = {power - 1, power, -power, 1 - power, -power - 1, power / 3};
+        for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
+            int size = snprintf(expected, sizeof expected, "%lld", (long long)near[i]);
+            cr_assert_eq(number_integer(text, near[i]), (size_t)size, "%s", expected);
+            cr_assert_str_eq(text, expected);
+        }
     }
 }
