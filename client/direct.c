@@ -3,10 +3,12 @@
 #include "client/direct.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include "client/client.h"
 #include "common/clock.h"
+#include "common/co.h"
 #include "common/uuid.h"
 #include "worker/local.h"
 #include "worker/nest_route.h"
@@ -60,6 +62,13 @@ umbel_future *direct_make(umbel_client *client, const char *task, umbel_function
     return future;
 }
 
+/* Of one writer at a time. */
+static void count(atomic_ulong *counter)
+{
+    unsigned long before = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, before + 1, memory_order_relaxed);
+}
+
 int direct_put(struct direct *direct, umbel_future *future)
 {
     struct waker *waker = direct->inbox->waker;
@@ -70,6 +79,7 @@ int direct_put(struct direct *direct, umbel_future *future)
     if (!shut) {
         *direct->submitted_last = future;
         direct->submitted_last = &future->direct->next;
+        count(&direct->put);
     }
     if (wake)
         waker_promise(waker);
@@ -79,6 +89,30 @@ int direct_put(struct direct *direct, umbel_future *future)
     if (shut)
         future_unref(future);
     return shut ? UMBEL_CLOSED : UMBEL_OK;
+}
+
+/* Of several, the first would be looked for while the others need the processors. */
+static bool is_alone(const struct direct *direct)
+{
+    return atomic_load_explicit(&direct->put, memory_order_relaxed) -
+               atomic_load_explicit(&direct->ended, memory_order_relaxed) ==
+           1;
+}
+
+/* It gives way between two looks: whoever is to answer may need this very processor. A coroutine would hold
+ * up its thread. */
+bool direct_look(struct direct *direct, umbel_future *future)
+{
+    if (!future->direct || !is_alone(direct) || co_self() || !spin_try(&direct->spin))
+        return false;
+    uint64_t end = clock_mono_ns() + SPIN_NS;
+    bool found = false;
+    while (!found && clock_mono_ns() < end) {
+        sched_yield();
+        found = future_finished(future);
+    }
+    spin_tried(&direct->spin, found);
+    return found;
 }
 
 void direct_shut(struct direct *direct)
@@ -109,6 +143,7 @@ static umbel_future *take_waiting(struct direct *direct)
 
 static void end(struct direct *direct, umbel_future *future)
 {
+    count(&direct->ended);
     link_remove(&future->direct->given);
     future_unref(future);
     loop_mark(direct->loop, direct->turn);

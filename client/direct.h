@@ -13,6 +13,7 @@
 
 #include "client/inbox.h"
 #include "client/record.h"
+#include "client/spin.h"
 #include "worker/calls.h"
 
 struct local;
@@ -42,12 +43,16 @@ struct direct {
     void (*leaves)(void *self); /* one has left: its end is counted as of any other task */
     void *self;
 
+    struct spin spin; /* of who waits */
+
     pthread_mutex_t lock; /* for what follows */
+    atomic_ulong put;     /* calls, read without it */
     umbel_future *submitted, **submitted_last;
     bool shut;
 
     /* of the background thread */
     umbel_future *waiting, **waiting_last;
+    atomic_ulong ended; /* calls; read by who waits */
     struct link given;
 };
 
@@ -67,6 +72,8 @@ umbel_future *direct_make(umbel_client *client, const char *task, umbel_function
                           const umbel_submit_options *options);
 /* UMBEL_OK or UMBEL_CLOSED. */
 int direct_put(struct direct *direct, umbel_future *future);
+/* When it is the only call there is: looks for a moment whether it ends (spin.h). False: sleep. */
+bool direct_look(struct direct *direct, umbel_future *future);
 /* From now on direct_put answers UMBEL_CLOSED. */
 void direct_shut(struct direct *direct);
 

@@ -75,6 +75,8 @@ static int wait_until_finished(umbel_future *future, double timeout)
     double seconds = client_timeout(client, timeout);
     if (!client->engine.has_results)
         return future_wait_accepted(future, seconds);
+    if (seconds > 0 && direct_look(&client->engine.direct, future))
+        return UMBEL_OK;
     int code = waiter_wait(&future, 1, 1, false, UNTIL_FINISHED, seconds);
     if (code == UMBEL_BUSY)
         return future_crowded(future);
