@@ -35,11 +35,6 @@ bool lanes_may_begin(const struct lanes *lanes, int depth, struct lane_seat **be
     return *below || lanes->stacks < lanes->width;
 }
 
-bool lanes_may_follow(const struct lane_seat *seat, int depth)
-{
-    return !seat->waits && (!seat->below || seat->below->depth < depth);
-}
-
 void lanes_take(struct lanes *lanes, struct lane_seat *seat, int depth, struct lane_seat *below)
 {
     *seat = (struct lane_seat){.below = below, .next = lanes->first, .depth = depth, .taken = true};

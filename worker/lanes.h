@@ -34,7 +34,10 @@ struct lanes {
 /* May a job of this depth begin on a seat of its own? On a free lane (*below NULL), or on top of *below. */
 bool lanes_may_begin(const struct lanes *lanes, int depth, struct lane_seat **below);
 /* May it go behind the job that runs on this seat? */
-bool lanes_may_follow(const struct lane_seat *seat, int depth);
+static inline bool lanes_may_follow(const struct lane_seat *seat, int depth)
+{
+    return !seat->waits && (!seat->below || seat->below->depth < depth);
+}
 /* The seat is taken by its first job, as lanes_may_begin has said. */
 void lanes_take(struct lanes *lanes, struct lane_seat *seat, int depth, struct lane_seat *below);
 /* No job is left there. Harmless when it is not taken. */

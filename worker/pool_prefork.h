@@ -191,7 +191,17 @@ void births_on_brake(uv_timer_t *timer);
 /* pool_slot.c */
 extern const struct fork_server_events slot_events;
 struct slot *slot_at(struct prefork *pool, int index);
-bool slot_ready(const struct slot *slot); /* may it get jobs? */
+/* Has it been given all that one child may run? */
+static inline bool slot_used_up(const struct slot *slot)
+{
+    uint64_t most = slot->pool->options.max_tasks_per_child;
+    return most && slot->given >= most;
+}
+/* May it get jobs? */
+static inline bool slot_ready(const struct slot *slot)
+{
+    return slot->state == SLOT_READY && !slot->retiring && !slot->crew.condemned_at && !slot_used_up(slot);
+}
 void slot_give(struct slot *slot, struct note *note);
 /* Moves all that has not started back into the backlog, in order. Answers the note that runs, or NULL. */
 struct note *slot_take_back(struct slot *slot);
@@ -206,8 +216,6 @@ void slot_kill(struct slot *slot, const char *why);
 /* Nothing more is given; it leaves when its jobs are done. */
 void slot_retire(struct slot *slot);
 void slot_signal(const struct slot *slot, int signal_number);
-/* Has it been given all that one child may run? */
-bool slot_used_up(const struct slot *slot);
 /* Takes a note out of its list, into none. */
 void slot_forget(struct slot *slot, struct note *note);
 
@@ -285,7 +293,7 @@ bool watch_deaf(struct slot *slot, bool runs);
 #define WATCH_CLOSE_MS 10 /* something has begun that was not told yet */
 #define WATCH_LIMIT_MS 20 /* limits and kills that are due */
 #define WATCH_MEMORY_MS 100
-#define WATCH_DEAF_MS 2000 /* an idle child begins what it is given in far less */
+#define WATCH_DEAF_MS 2000       /* an idle child begins what it is given in far less */
 #define WATCH_SHORT_NS 10000000u /* a job that ran less has not filled the memory */
 static inline bool watch_passed(double limit, uint64_t ran_ns)
 {

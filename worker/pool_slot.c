@@ -19,18 +19,6 @@ struct slot *slot_at(struct prefork *pool, int index)
     return slot;
 }
 
-/* It has been given all that one child may run. */
-bool slot_used_up(const struct slot *slot)
-{
-    uint64_t most = slot->pool->options.max_tasks_per_child;
-    return most && slot->given >= most;
-}
-
-bool slot_ready(const struct slot *slot)
-{
-    return slot->state == SLOT_READY && !slot->retiring && !slot->crew.condemned_at && !slot_used_up(slot);
-}
-
 /* ---- giving and taking back ---- */
 
 static struct frame_run run_make(const struct prefork *pool, const struct job *job)
