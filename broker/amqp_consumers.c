@@ -12,8 +12,8 @@
 #include "common/str.h"
 
 #define RETRY_MS 1000
-#define LATE_MS 20       /* acknowledgements wait no longer */
-#define WAITING_SHARE 2u /* of the prefetch may wait, */
+#define LATE_MS 8        /* acknowledgements wait no longer */
+#define WAITING_SHARE 4u /* of the prefetch may wait, */
 #define WAITING_FROM 64u /* when it is as large as this */
 #define COST_EXTRA 256   /* what a delivery costs its owner besides the body, roughly */
 

@@ -82,7 +82,7 @@ enum publish_flags {
 };
 
 enum settle {
-    SETTLE_ACK,         /* told within 20 ms: the broker may be spared an acknowledgement for each */
+    SETTLE_ACK,         /* told within 8 ms: the broker may be spared an acknowledgement for each */
     SETTLE_ACK_AT_ONCE, /* told with this turn: what follows must not happen twice */
     SETTLE_REQUEUE      /* likewise: others may want it */
 };

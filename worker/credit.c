@@ -3,8 +3,8 @@
 #include "worker/credit.h"
 
 #define SAMPLES 16       /* finished tasks before a judgement */
-#define GROW_BELOW 0.5  /* seconds in which a boost would be worked off */
-#define SHRINK_ABOVE 1.0 /* likewise */
+#define GROW_BELOW 1.0   /* seconds in which a boost would be worked off */
+#define SHRINK_ABOVE 2.0 /* likewise */
 #define STALL 0.5        /* seconds without a finished task: they have turned long */
 #define GROW_AGAIN 1.0   /* seconds between two changes, when growing */
 #define FEW 4u

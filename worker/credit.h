@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CREDIT_BOOST 1024
+#define CREDIT_BOOST 2000
 
 struct credit {
     double mean;          /* of runtimes, seconds, recent ones weighing more */
