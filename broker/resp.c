@@ -229,10 +229,16 @@ static int refuse(struct resp_reader *reader, const char **why)
     return UMBEL_PROTOCOL;
 }
 
+/* No reply is half read. */
+static bool is_between(const struct resp_reader *reader)
+{
+    return reader->parser->ridx == -1 && reader->parser->pos == reader->parser->len;
+}
+
 /* The replies that are complete. A reply that was begun keeps the arena until it is whole. */
 static int drain(struct resp_reader *reader, resp_take *take, void *self, bool *stop, const char **why)
 {
-    for (;;) {
+    while (!is_between(reader)) { /* asked with nothing left, the parser would begin one */
         void *reply = NULL;
         if (redisReaderGetReply(reader->parser, &reply) != REDIS_OK)
             return refuse(reader, why);
@@ -243,6 +249,7 @@ static int drain(struct resp_reader *reader, resp_take *take, void *self, bool *
             return UMBEL_OK;
         arena_reset(&reader->arena);
     }
+    return UMBEL_OK;
 }
 
 /* The parser keeps a string until it is whole, and looks for a line's end from its beginning each time. */
@@ -252,12 +259,6 @@ static bool too_large(const struct resp_reader *reader)
     size_t unread = parser->len - parser->pos;
     return parser->len > reader->max ||
            (unread > LINE_MAX_SIZE && !memchr(parser->buf + parser->pos, '\n', LINE_MAX_SIZE));
-}
-
-/* No reply is half read. */
-static bool is_between(const struct resp_reader *reader)
-{
-    return reader->parser->ridx == -1 && reader->parser->pos == reader->parser->len;
 }
 
 /* Published messages at the front of the data, each taken as the parser would have made it; how many bytes
@@ -279,28 +280,46 @@ static size_t take_messages(const struct resp_reader *reader, const uint8_t *dat
     return used;
 }
 
+/* How much the parser gets at once: not past where a message seems to begin, so that the next ones need not
+ * go through it too. */
+static size_t slice_of(const uint8_t *data, size_t size)
+{
+    static const char begin[] = "\r\n" RESP_MESSAGE;
+    size_t slice = size < SLICE ? size : SLICE;
+    const uint8_t *next = memmem(data, slice, begin, sizeof begin - 1);
+    return next ? (size_t)(next - data) + 2 : slice;
+}
+
+static int feed_slice(struct resp_reader *reader, const uint8_t *data, size_t size, const char **why)
+{
+    if (too_large(reader)) {
+        *why = "a reply is larger than any we asked for";
+        return UMBEL_PROTOCOL;
+    }
+    if (redisReaderFeed(reader->parser, (const char *)data, size) != REDIS_OK)
+        return refuse(reader, why);
+    return UMBEL_OK;
+}
+
 int resp_reader_feed(struct resp_reader *reader, const uint8_t *data, size_t size, resp_take *take,
                      void *self, const char **why)
 {
     bool stop = false;
-    size_t used = take_messages(reader, data, size, take, self, &stop);
-    data += used;
-    size -= used;
-    while (size && !stop) {
-        size_t slice = size < SLICE ? size : SLICE;
-        if (too_large(reader)) {
-            *why = "a reply is larger than any we asked for";
-            return UMBEL_PROTOCOL;
-        }
-        if (redisReaderFeed(reader->parser, (const char *)data, slice) != REDIS_OK)
-            return refuse(reader, why);
-        int code = drain(reader, take, self, &stop, why);
+    for (;;) {
+        size_t used = take_messages(reader, data, size, take, self, &stop);
+        data += used;
+        size -= used;
+        if (!size || stop)
+            return UMBEL_OK;
+        size_t slice = slice_of(data, size);
+        int code = feed_slice(reader, data, slice, why);
+        if (code == UMBEL_OK)
+            code = drain(reader, take, self, &stop, why);
         if (code)
             return code;
         data += slice;
         size -= slice;
     }
-    return UMBEL_OK;
 }
 
 bool resp_is_error(const struct resp_reply *reply, const char *code)

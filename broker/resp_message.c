@@ -4,8 +4,6 @@
 #include <string.h>
 #include "common/str.h"
 
-#define BEFORE_CHANNEL "*3\r\n$7\r\nmessage\r\n"
-
 enum { LINE_END = 2, DIGITS_MAX = 9 }; /* longer texts are not worth the haste */
 
 static bool take_words(umbel_str *rest, umbel_str words)
@@ -43,7 +41,7 @@ static bool take_text(umbel_str *rest, umbel_str *text)
 size_t resp_message(const uint8_t *data, size_t size, umbel_str *channel, umbel_str *payload)
 {
     umbel_str rest = {(const char *)data, size};
-    if (!take_words(&rest, STR(BEFORE_CHANNEL)) || !take_text(&rest, channel) || !take_text(&rest, payload))
+    if (!take_words(&rest, STR(RESP_MESSAGE)) || !take_text(&rest, channel) || !take_text(&rest, payload))
         return 0;
     return size - rest.size;
 }

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <umbel/value.h>
 
+/* How each begins. */
+#define RESP_MESSAGE "*3\r\n$7\r\nmessage\r\n"
+
 /* A whole published message at the front of the bytes: how many are its own, and the texts, borrowed from
  * them; else 0. */
 size_t resp_message(const uint8_t *data, size_t size, umbel_str *channel, umbel_str *payload);

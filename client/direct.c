@@ -141,12 +141,17 @@ static umbel_future *take_waiting(struct direct *direct)
     return future;
 }
 
-static void end(struct direct *direct, umbel_future *future)
+static void release(struct direct *direct, umbel_future *future)
 {
-    count(&direct->ended);
     link_remove(&future->direct->given);
     future_unref(future);
     loop_mark(direct->loop, direct->turn);
+}
+
+static void end(struct direct *direct, umbel_future *future)
+{
+    count(&direct->ended);
+    release(direct, future);
 }
 
 /* False: there is no room. It may have ended when this returns, so it is among the given before. */
@@ -239,9 +244,10 @@ static void on_answered(void *self, void *owner, enum codec codec, umbel_str val
 {
     struct direct *direct = self;
     umbel_future *future = owner;
+    count(&direct->ended); /* before its caller can see the answer and go on to the next */
     if (future_returned(future, codec, value))
         inbox_announce(direct->inbox, future);
-    end(direct, future);
+    release(direct, future);
 }
 
 static void on_leaves(void *self, void *owner)

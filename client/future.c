@@ -87,7 +87,7 @@ static char *slack(umbel_future *future, size_t size)
     size_t used = future->id == future->text_here
                       ? (size_t)(future->name - future->text_here) + strlen(future->name) + 1
                       : 0;
-    return size <= FUTURE_TEXT - used ? future->text_here + used : NULL;
+    return size && size <= FUTURE_TEXT - used ? future->text_here + used : NULL;
 }
 
 static bool is_within(const umbel_future *future, const char *data)
@@ -95,12 +95,14 @@ static bool is_within(const umbel_future *future, const char *data)
     return (uintptr_t)data - (uintptr_t)future->text_here < FUTURE_TEXT;
 }
 
+/* What was read of it is not true any more. */
 static void drop_payload(umbel_future *future)
 {
     const char *data = future->payload.data;
     if (!is_within(future, data) && !(future->direct && data == future->direct->room))
         free((char *)(uintptr_t)data);
     future->payload = STR_NONE;
+    reading_stale(future->reading);
 }
 
 void future_unref(umbel_future *future)
@@ -112,8 +114,8 @@ void future_unref(umbel_future *future)
     callback_free_list(future->callbacks);
     callback_free_list(future->watchers);
     part_queue_free(future->parts);
-    reading_free(future->reading);
     drop_payload(future);
+    reading_free(future->reading);
     free(future->why);
     if (future->id != future->text_here)
         free((char *)(uintptr_t)future->id);
@@ -170,11 +172,10 @@ static int keep_payload(umbel_future *future, umbel_str payload, char *room)
 {
     drop_payload(future);
     char *copy = room ? room : slack(future, payload.size);
-    if (!copy && !(copy = malloc(payload.size)))
+    if (!copy && !(copy = malloc(payload.size + 1)))
         return UMBEL_NO_MEMORY;
     memcpy(copy, payload.data, payload.size);
     future->payload = (umbel_str){copy, payload.size};
-    reading_stale(future->reading);
     return UMBEL_OK;
 }
 

@@ -14,7 +14,7 @@
 #include "common/clock.h"
 #include "common/str.h"
 
-enum { SHORT_TEXT = 255, BYTES_KEPT = 4096 };
+enum { SHORT_TEXT = 255, BYTES_KEPT = 4096, PACKED_HERE = 1024 };
 
 static void begin(struct record *record)
 {
@@ -112,6 +112,18 @@ static int descend(struct arena *arena, struct message *msg, const struct nested
     return message_set_extra(arena, msg, STR(NESTED_DEPTH_HEADER), &depth);
 }
 
+/* Packing asks for the most that it can take, which is far more than it takes. */
+static int add_packed(struct buffer *bytes, const struct message *msg)
+{
+    char here[PACKED_HERE];
+    struct buffer packed;
+    buffer_begin(&packed, here, sizeof here, SIZE_MAX / 8);
+    int code = message_pack(&packed, msg);
+    buffer_add(bytes, buffer_head(&packed), buffer_length(&packed));
+    buffer_fini(&packed);
+    return code == UMBEL_OK && bytes->failed ? UMBEL_NO_MEMORY : code;
+}
+
 static int pack(struct record *record, struct arena *arena, const umbel_submit_options *options,
                 const struct nested_origin *origin)
 {
@@ -129,7 +141,7 @@ static int pack(struct record *record, struct arena *arena, const umbel_submit_o
         code = copy_headers(arena, &msg, options->headers);
     if (code == UMBEL_OK && origin)
         code = descend(arena, &msg, origin);
-    return code == UMBEL_OK ? message_pack(&record->bytes, &msg) : code;
+    return code == UMBEL_OK ? add_packed(&record->bytes, &msg) : code;
 }
 
 static int write_rest(struct record *record, const umbel_submit_options *options,

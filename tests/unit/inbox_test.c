@@ -59,11 +59,13 @@ Test(inbox, a_usual_result_is_kept_whatever_its_size)
     }
 }
 
-Test(inbox, a_usual_null_is_null)
+Test(inbox, a_usual_null_is_null_whatever_was_read_before)
 {
     static const char id[] = "0b5c1f5e-6f5e-4c58-9d0c-6f4f6f0f1a2b";
     struct rig *rig = rig_new();
     umbel_future *future = rig_submit(rig, id);
+    rig_notice(rig, id, RESULT_CUSTOM, "50");
+    cr_assert_eq(umbel_value_kind(umbel_result(future)), UMBEL_INT);
     answer_usually(rig, id, "null");
     cr_assert_eq(umbel_get(future, 0, NULL), UMBEL_OK);
     cr_assert_eq(umbel_value_kind(umbel_result(future)), UMBEL_NULL);

@@ -101,6 +101,7 @@ Test(record, a_call_out_of_a_task_says_whose_it_is)
     struct scene *scene = scene_new();
     struct nested_origin origin = {.root_id = STR("root"), .parent_id = STR("parent"), .depth = 3};
     fill(scene, UMBEL_ARGS(2, 3), &(umbel_submit_options){.queue = "math.nested"}, &origin);
+    cr_assert(scene->record->bytes.lent, "it still needs no memory of its own");
     assert_text(scene->msg.root_id, "root");
     assert_text(scene->msg.parent_id, "parent");
     const umbel_value *depth = message_extra(&scene->msg, NESTED_DEPTH_HEADER);

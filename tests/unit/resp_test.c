@@ -219,6 +219,54 @@ Test(resp, published_messages_are_read_alike_in_one_piece_and_in_many)
     }
 }
 
+struct place {
+    const char *data;
+    size_t size, inside, count;
+};
+
+static bool take_place(void *self, const struct resp_reply *reply)
+{
+    struct place *place = self;
+    const char *text = reply->kind == RESP_ARRAY ? reply->items[2].text.data : NULL;
+    place->count++;
+    place->inside += text && text >= place->data && text < place->data + place->size;
+    return true;
+}
+
+/* Feeds `place->data` and answers how many messages' texts were not copied out of it. */
+static size_t left_in_place(struct resp_reader *reader, struct place *place, size_t size)
+{
+    const char *why;
+    place->inside = 0;
+    place->size = size;
+    cr_assert_eq(resp_reader_feed(reader, (const uint8_t *)place->data, size, take_place, place, &why),
+                 UMBEL_OK);
+    return place->inside;
+}
+
+Test(resp, messages_take_the_short_way_also_after_other_replies_and_half_ones)
+{
+    static const char message[] = "*3\r\n$7\r\nmessage\r\n$4\r\nchan\r\n$3\r\nabc\r\n";
+    enum { MANY = 200, SIZE = sizeof message - 1, HALF = SIZE / 2 };
+    char *data = malloc(MANY * SIZE + 16);
+    struct resp_reader reader;
+    struct place place = {.data = data};
+    cr_assert_eq(resp_reader_init(&reader, MAX), UMBEL_OK);
+    size_t pong = (size_t)sprintf(data, "+PONG\r\n");
+    left_in_place(&reader, &place, pong);
+    for (size_t i = 0; i < MANY; i++)
+        memcpy(data + i * SIZE, message, SIZE);
+    cr_assert_eq(left_in_place(&reader, &place, MANY * SIZE - HALF), MANY - 1);
+    memcpy(data, message + SIZE - HALF, HALF);
+    for (size_t i = 0; i < MANY - 1; i++)
+        memcpy(data + HALF + i * SIZE, message, SIZE);
+    cr_assert_eq(left_in_place(&reader, &place, HALF + (MANY - 1) * SIZE), MANY - 1,
+                 "all but the one cut in two");
+    cr_assert_eq(place.count, 1 + 2 * MANY - 1);
+    resp_reader_fini(&reader);
+    free(data);
+}
+
 Test(resp, what_is_almost_a_message_is_left_to_the_parser)
 {
     static const char message[] = "*3\r\n$7\r\nmessage\r\n$4\r\nchan\r\n$3\r\nabc\r\n";
