@@ -3,15 +3,14 @@
 #include "client/inbox.h"
 
 #include <assert.h>
-#include <string.h>
 #include "client/direct.h"
+#include "client/notice.h"
 #include "client/parts.h"
 #include "client/waiter.h"
 #include "common/buffer.h"
 #include "common/cancel_note.h"
 #include "common/clock.h"
 #include "common/hash.h"
-#include "common/result_usual.h"
 
 enum { BATCH = 256, TOKEN_CHANNEL = 0 };
 
@@ -191,24 +190,6 @@ static void part(struct inbox *inbox, umbel_future *future, umbel_str payload)
         inbox_announce(inbox, future);
 }
 
-/* A result map as it was told. */
-struct notice {
-    enum result_state state;
-    umbel_str id;
-    umbel_str payload; /* the map, or only the value where that is all its news */
-    bool bare;
-};
-
-static int read_notice(umbel_str stored, struct notice *notice)
-{
-    *notice = (struct notice){.state = RESULT_SUCCESS, .payload = stored};
-    notice->bare = result_usual_read(stored, &notice->payload, &notice->id);
-    if (notice->bare)
-        return UMBEL_OK;
-    notice->payload = stored;
-    return result_peek(stored, &notice->state, &notice->id);
-}
-
 static void answer(struct inbox *inbox, umbel_future *future, const struct notice *notice)
 {
     if (notice->bare ? future_succeeded(future, CODEC_JSON, notice->payload)
@@ -233,7 +214,7 @@ static void fetch_ahead(const struct inbox *inbox, const umbel_future *future)
 void inbox_notice(struct inbox *inbox, umbel_str stored, bool listened)
 {
     struct notice notice;
-    if (read_notice(stored, &notice) != UMBEL_OK) {
+    if (notice_read(&notice, stored) != UMBEL_OK) {
         log_line(inbox->log, UMBEL_WARNING, "client", "a result of %zu bytes cannot be read", stored.size);
         return;
     }

@@ -134,7 +134,7 @@ static void tell(struct outbox *outbox, struct record *record, int code, const c
 {
     if (code != UMBEL_OK)
         tell_failure(outbox, record, code, why);
-    else if (record->ignored ? future_ignored(record->future) : future_accepted(record->future))
+    else if (record_ignored(record) ? future_ignored(record->future) : future_accepted(record->future))
         inbox_announce(outbox->inbox, record->future);
 }
 
@@ -174,7 +174,7 @@ void outbox_take(struct outbox *outbox)
 
 static bool wants_result(const struct outbox *outbox, const struct record *record)
 {
-    return !record->ignored && outbox->inbox->backend && !atomic_load(&record->future->abandoned);
+    return !record_ignored(record) && outbox->inbox->backend && !atomic_load(&record->future->abandoned);
 }
 
 static double delay_of(const struct record *record)

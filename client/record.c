@@ -82,10 +82,11 @@ const char *record_check(const char *task, const umbel_submit_options *options)
     return NULL;
 }
 
-static int write_body(struct record *record, const struct record_call *call, enum codec codec)
+int record_write_body(struct buffer *out, const struct record_call *call, enum codec codec, size_t max)
 {
-    return call->chunk ? chunk_write_body(call->chunk, &record->bytes)
-                       : codec_write_body(codec, &record->bytes, call->arguments);
+    int code =
+        call->chunk ? chunk_write_body(call->chunk, out) : codec_write_body(codec, out, call->arguments);
+    return code == UMBEL_OK && buffer_length(out) > max ? UMBEL_TOO_LARGE : code;
 }
 
 /* ---- what else the message has ---- */
@@ -164,10 +165,10 @@ static int8_t ignore_header(umbel_switch wish)
 int record_fill(struct record *record, const struct record_call *call, const umbel_submit_options *options,
                 const struct nested_origin *origin, enum codec codec, size_t max)
 {
-    int code = write_body(record, call, codec);
+    int code = record_write_body(&record->bytes, call, codec, max);
     record->body_size = buffer_length(&record->bytes);
     if (code == UMBEL_OK)
-        code = record->body_size > max ? UMBEL_TOO_LARGE : write_rest(record, options, origin);
+        code = write_rest(record, options, origin);
     if (code != UMBEL_OK)
         return code;
     record->codec = (uint8_t)codec;
@@ -175,7 +176,6 @@ int record_fill(struct record *record, const struct record_call *call, const umb
     record->priority = (uint8_t)options->priority;
     record->transient = options->transient;
     record->ignore_result = ignore_header(options->ignore_result);
-    record->ignored = options->ignore_result == UMBEL_ON;
     record->flags = (uint8_t)((options->create_queue ? PUBLISH_CREATE_QUEUE : 0) |
                               (options->unconfirmed ? PUBLISH_UNCONFIRMED : 0));
     record->due = options->countdown > 0 ? clock_mono() + options->countdown : 0;

@@ -31,13 +31,17 @@ struct record {
     int8_t ignore_result;
     bool transient;
     bool chunk;       /* the body is a chunk's */
-    bool ignored;     /* its caller wants no result */
     bool republished; /* it was sent before and may have arrived */
     bool sent;        /* the transport owes a `published` for it */
     bool given_up;    /* its future was told; only `published` is awaited */
     uint8_t here[RECORD_HERE];
 };
 
+/* Its caller wants no result. */
+static inline bool record_ignored(const struct record *record)
+{
+    return record->ignore_result == 1;
+}
 /* A new one, empty; NULL when memory is out. */
 struct record *record_new(void);
 void record_free(struct record *record);
@@ -52,6 +56,8 @@ struct record_call {
     umbel_function *function;  /* of umbel.function, where no header names it; NULL: a task's name does */
     const char *function_name; /* static text or NULL */
 };
+/* Appends the body of a call. As record_fill. */
+int record_write_body(struct buffer *out, const struct record_call *call, enum codec codec, size_t max);
 /* Encodes a checked call; everything is copied. `origin`: of the task that makes it, or NULL. UMBEL_OK,
  * UMBEL_BAD_VALUE, UMBEL_TOO_DEEP, UMBEL_TOO_LARGE (more than `max` bytes), UMBEL_NO_MEMORY. */
 int record_fill(struct record *record, const struct record_call *call, const umbel_submit_options *options,

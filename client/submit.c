@@ -68,6 +68,12 @@ static void place_nested(const struct nested_origin *origin, umbel_submit_option
         options->priority = origin->depth < DEPTH_SHOWN ? origin->depth : DEPTH_SHOWN;
 }
 
+static enum codec call_codec(const umbel_client *client, const struct record_call *call,
+                             const umbel_submit_options *options)
+{
+    return call->chunk ? call->chunk->codec : client_codec(client, options->serializer);
+}
+
 static int encode(umbel_client *client, struct record *record, const struct record_call *call,
                   const umbel_submit_options *options)
 {
@@ -75,7 +81,7 @@ static int encode(umbel_client *client, struct record *record, const struct reco
     umbel_submit_options here;
     char queue[QUEUE_MAX];
     bool nested = client->nested && client->nested->origin(client->nested_self, &origin);
-    enum codec codec = call->chunk ? call->chunk->codec : client_codec(client, options->serializer);
+    enum codec codec = call_codec(client, call, options);
     if (nested) {
         here = *options;
         place_nested(&origin, &here, queue);
@@ -131,14 +137,6 @@ bool submit_is_direct(umbel_client *client, const umbel_submit_options *options)
            !(client->nested && client->nested->origin(client->nested_self, &origin));
 }
 
-static int write_body(const umbel_client *client, struct buffer *out, const struct record_call *call,
-                      enum codec codec)
-{
-    int code =
-        call->chunk ? chunk_write_body(call->chunk, out) : codec_write_body(codec, out, call->arguments);
-    return code == UMBEL_OK && buffer_length(out) > client->options.buffer_bytes ? UMBEL_TOO_LARGE : code;
-}
-
 static umbel_future *put_direct(umbel_client *client, const char *task, const struct record_call *call,
                                 const umbel_submit_options *options, enum codec codec,
                                 const struct buffer *body, int code)
@@ -158,9 +156,9 @@ static umbel_future *submit_direct(umbel_client *client, const char *task, const
 {
     char here[BODY_HERE];
     struct buffer body;
-    enum codec codec = call->chunk ? call->chunk->codec : client_codec(client, options->serializer);
+    enum codec codec = call_codec(client, call, options);
     buffer_begin(&body, here, sizeof here, SIZE_MAX / 8);
-    int code = write_body(client, &body, call, codec);
+    int code = record_write_body(&body, call, codec, client->options.buffer_bytes);
     umbel_future *future = put_direct(client, task, call, options, codec, &body, code);
     buffer_fini(&body);
     return future;

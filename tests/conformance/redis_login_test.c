@@ -14,11 +14,7 @@ TestSuite(redis_login, .timeout = 90);
 
 static void is_locked_out(const char *const *server_options, const char *login, const char *secret)
 {
-    struct redis_scene *s = calloc(1, sizeof *s);
-    char url[128];
-    redis_server_start(&s->server, server_options);
-    snprintf(url, sizeof url, "redis://%s127.0.0.1:%d", login, s->server.port);
-    scene_open(s, url);
+    struct redis_scene *s = scene_open_as(server_options, login);
     scene_await(s, &s->failed, 1);
     cr_assert_eq(s->failed_code, UMBEL_AUTH, "%s", s->why);
     cr_assert_null(strstr(s->why, secret), "%s", s->why);
@@ -50,11 +46,7 @@ Test(redis_login, a_server_that_repeats_the_password_is_not_quoted)
 Test(redis_login, a_user_of_an_access_list_is_let_in)
 {
     static const char *const options[] = {"--user", "anna", "on", ">s3cret/", "~*", "&*", "+@all", NULL};
-    struct redis_scene *s = calloc(1, sizeof *s);
-    char url[128];
-    redis_server_start(&s->server, options);
-    snprintf(url, sizeof url, "redis://anna:s3cret%%2F@127.0.0.1:%d", s->server.port);
-    scene_open(s, url);
+    struct redis_scene *s = scene_open_as(options, "anna:s3cret%2F@");
     scene_await(s, &s->up, 1);
     cr_assert_eq(scene_store(s, "a", scene_success), UMBEL_OK);
     scene_leave(s);

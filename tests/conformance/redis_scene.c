@@ -116,6 +116,16 @@ void scene_open(struct redis_scene *s, const char *url)
     buffer_fini(&why);
 }
 
+struct redis_scene *scene_open_as(const char *const *server_options, const char *login)
+{
+    struct redis_scene *s = calloc(1, sizeof *s);
+    char url[128];
+    redis_server_start(&s->server, server_options);
+    snprintf(url, sizeof url, "redis://%s127.0.0.1:%d", login, s->server.port);
+    scene_open(s, url);
+    return s;
+}
+
 struct redis_scene *scene_enter_with(const char *const *server_options, double request_timeout,
                                      double expires)
 {

@@ -30,6 +30,8 @@ struct redis_scene *scene_enter_with(const char *const *server_options, double r
                                      double expires);
 /* Only opens, without waiting. */
 void scene_open(struct redis_scene *s, const char *url);
+/* The same of a server of its own, with "user:password@" or "". */
+struct redis_scene *scene_open_as(const char *const *server_options, const char *login);
 void scene_close(struct redis_scene *s, double grace);
 /* Closes, stops the server, frees. */
 void scene_leave(struct redis_scene *s);

@@ -187,23 +187,13 @@ Test(redis_script, the_same_where_results_live_for_ever)
 
 /* ---- a user who may not publish everywhere ---- */
 
-static struct redis_scene *enter_as_anna(const char *const *options)
-{
-    struct redis_scene *s = calloc(1, sizeof *s);
-    char url[128];
-    redis_server_start(&s->server, options);
-    snprintf(url, sizeof url, "redis://anna:pw@127.0.0.1:%d", s->server.port);
-    scene_open(s, url);
-    scene_await(s, &s->up, 1);
-    return s;
-}
-
 /* Two results, each told to one channel alone, because anna may publish to `allowed` only. */
 static void is_complained_of(const char *allowed, const char *first, const char *second)
 {
     const char *const options[] = {"--user", "anna",          "on",    ">pw", "~*",
                                    "+@all",  "resetchannels", allowed, NULL};
-    struct redis_scene *s = enter_as_anna(options);
+    struct redis_scene *s = scene_open_as(options, "anna:pw@");
+    scene_await(s, &s->up, 1);
     struct hearer *hearer = hear(s);
     scene_put(s, "a", NEW_MAP "1}", "umbel.1", 0);
     scene_put(s, "b", NEW_MAP "2}", "umbel.1", 1);

@@ -62,7 +62,7 @@ Test(record, a_call_that_wants_nothing_special_is_its_body_alone)
     assert_text(scene->msg.body, "[[2, 3], {}, {}]");
     cr_assert_eq(buffer_length(&scene->record->bytes), scene->msg.body.size);
     cr_assert(scene->record->bytes.lent, "no memory of its own");
-    cr_assert(scene->msg.priority == 7 && scene->msg.ignore_result == 1 && scene->record->ignored);
+    cr_assert(scene->msg.priority == 7 && scene->msg.ignore_result == 1 && record_ignored(scene->record));
     cr_assert(!scene->msg.shadow.data && !scene->msg.expires.data && scene->msg.extra_count == 0);
     scene_free(scene);
 }
